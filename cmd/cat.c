@@ -1,0 +1,19 @@
+/* tozai cat: one file to standard output. */
+#include "command.h"
+
+#include "tozai/util/banned.h"
+
+static int run(struct tz_context *context, struct tz_error *err)
+{
+    return tz_fail(err, TZ_UNSUPPORTED, "'%s' is not part of this version", context->command->name);
+}
+
+const struct tz_command tz_command_cat = {
+    .name = "cat",
+    .summary = "write the content of one file to standard output",
+    .arguments = "SOURCE[@POINT] PATH",
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .complete = TZ_COMPLETE_SOURCE,
+    .run = run,
+};

@@ -1,0 +1,205 @@
+#include "parse.h"
+#include "value.h"
+
+#include "tozai/storage/mirror.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "tozai/util/banned.h"
+
+/* tz_fail() with "FILE:LINE: " in front. */
+#define fail_at(err, config, line, ...)                                                            \
+    ((void)tz_fail((err), TZ_INVALID, __VA_ARGS__),                                                \
+     tz_while((err), "%s:%d", (config)->file, (line)))
+
+static bool holds(const struct tz_config_list *list, const char *word)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcasecmp(list->items[i], word) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Data residency: is this store where stores may be? */
+static int check_residency(const struct tz_config *config, const struct tz_config_store *store,
+                           struct tz_error *err)
+{
+    const char *region = tz_config_pair_value(store->more, store->more_count, NULL, "region", 0);
+
+    if (config->allowed_locations.count > 0 && !store->location)
+        return fail_at(err, config, store->line,
+                       "[store %s] has no location, and [policy] allows only some", store->name);
+    if (config->allowed_locations.count > 0 && !holds(&config->allowed_locations, store->location))
+        return fail_at(err, config, store->line,
+                       "[store %s]: the location '%s' is not among allowed_locations of [policy]",
+                       store->name, store->location);
+    if (config->allowed_regions.count > 0 && region && !holds(&config->allowed_regions, region))
+        return fail_at(err, config, store->line,
+                       "[store %s]: the region '%s' is not among allowed_regions of [policy]",
+                       store->name, region);
+    return 0;
+}
+
+/* Two stores are only worth two if they are two places. */
+static int check_two_stores(const struct tz_config *config, const struct tz_config_store *first,
+                            const struct tz_config_store *second, struct tz_error *err)
+{
+    const char *first_path = tz_url_path(first->url);
+    const char *second_path = tz_url_path(second->url);
+
+    if (strcmp(first->url, second->url) == 0)
+        return fail_at(err, config, second->line, "[store %s] has the same url as [store %s]",
+                       second->name, first->name);
+    if (first_path && second_path &&
+        (tz_path_inside(first_path, second_path) || tz_path_inside(second_path, first_path)))
+        return fail_at(err, config, second->line,
+                       "one of [store %s] and [store %s] lies inside the other", first->name,
+                       second->name);
+    if (first->location && second->location && !config->allow_same_location &&
+        strcasecmp(first->location, second->location) == 0) {
+        (void)fail_at(err, config, second->line,
+                      "[store %s] and [store %s] are both in the location '%s'", first->name,
+                      second->name, second->location);
+        return tz_hint(err, "one disaster would take both: use another place, or say "
+                            "'allow_same_location = yes' in [policy]");
+    }
+    return 0;
+}
+
+static int check_count(const struct tz_config *config, struct tz_error *err)
+{
+    if (config->store_count == 0) {
+        (void)tz_fail(err, TZ_INVALID, "%s: there is no store", config->file);
+        return tz_hint(err, "add two sections [store NAME], each with a url");
+    }
+    if (config->store_count == 1 && config->min_copies != 1) {
+        (void)fail_at(err, config, config->stores[0].line, "there is only one store");
+        return tz_hint(err, "add a second [store NAME], or say 'min_copies = 1' in [policy] if one "
+                            "copy is all you want");
+    }
+    if (config->store_count > TZ_MIRROR_MAX_STORES)
+        return tz_fail(err, TZ_INVALID, "%s: there are %zu stores; %d are possible", config->file,
+                       config->store_count, TZ_MIRROR_MAX_STORES);
+    if (config->min_copies > config->store_count)
+        return tz_fail(err, TZ_INVALID, "%s: min_copies = %u, but there are only %zu stores",
+                       config->file, config->min_copies, config->store_count);
+    return 0;
+}
+
+static int check_stores(const struct tz_config *config, struct tz_error *err)
+{
+    if (check_count(config, err))
+        return -1;
+    for (size_t i = 0; i < config->store_count; i++) {
+        if (check_residency(config, &config->stores[i], err))
+            return -1;
+        for (size_t j = 0; j < i; j++) {
+            if (check_two_stores(config, &config->stores[j], &config->stores[i], err))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int check_repository(const struct tz_config *config, struct tz_error *err)
+{
+    if (!config->state) {
+        (void)tz_fail(err, TZ_INVALID, "%s: [repository] has no state", config->file);
+        return tz_hint(err, "add 'state = /var/lib/tozai' (or another directory) to [repository]");
+    }
+    if (config->pack_size != 0 && config->frame_size > config->pack_size)
+        return tz_fail(err, TZ_INVALID, "%s: frame_size is larger than pack_size", config->file);
+    for (size_t i = 0; i < config->store_count; i++) {
+        const char *path = tz_url_path(config->stores[i].url);
+        if (path && (tz_path_inside(config->state, path) || tz_path_inside(path, config->state)))
+            return fail_at(err, config, config->stores[i].line,
+                           "[store %s]: the state directory '%s' and the store lie one inside the "
+                           "other",
+                           config->stores[i].name, config->state);
+    }
+    return 0;
+}
+
+/* A source that a backup itself changes would never come to rest. */
+static int check_source_place(const struct tz_config *config, const struct tz_config_source *source,
+                              const char *path, struct tz_error *err)
+{
+    if (tz_path_inside(path, config->state))
+        return fail_at(err, config, source->line,
+                       "[source %s]: '%s' lies inside the state directory '%s'", source->name, path,
+                       config->state);
+    for (size_t i = 0; i < config->store_count; i++) {
+        const char *store = tz_url_path(config->stores[i].url);
+        if (store && tz_path_inside(path, store))
+            return fail_at(err, config, source->line, "[source %s]: '%s' lies inside [store %s]",
+                           source->name, path, config->stores[i].name);
+    }
+    return 0;
+}
+
+static int check_source_paths(const struct tz_config *config, const struct tz_config_source *source,
+                              struct tz_error *err)
+{
+    for (size_t i = 0; i < source->paths.count; i++) {
+        const char *path = source->paths.items[i];
+        if (check_source_place(config, source, path, err))
+            return -1;
+        for (size_t j = 0; j < i; j++) {
+            const char *other = source->paths.items[j];
+            if (strcmp(path, other) == 0)
+                return fail_at(err, config, source->line, "[source %s]: the path '%s' comes twice",
+                               source->name, path);
+            /* With one_file_system the inner one may be a mount that the outer leaves out. */
+            if (!source->one_file_system &&
+                (tz_path_inside(path, other) || tz_path_inside(other, path)))
+                return fail_at(err, config, source->line,
+                               "[source %s]: of the paths '%s' and '%s' one holds the other",
+                               source->name, other, path);
+        }
+    }
+    return 0;
+}
+
+static int check_source(const struct tz_config *config, const struct tz_config_source *source,
+                        struct tz_error *err)
+{
+    const char *type = tz_source_type_name(source->type);
+
+    switch (source->type) {
+    case TZ_SOURCE_DIRECTORY:
+        if (source->paths.count == 0)
+            return fail_at(err, config, source->line, "[source %s] has no path", source->name);
+        break;
+    case TZ_SOURCE_SQLITE:
+    case TZ_SOURCE_IMAGE:
+        if (source->paths.count != 1)
+            return fail_at(err, config, source->line,
+                           "[source %s] needs exactly one path, as 'type = %s'", source->name,
+                           type);
+        break;
+    case TZ_SOURCE_COMMAND:
+        if (!source->command)
+            return fail_at(err, config, source->line, "[source %s] has no command", source->name);
+        break;
+    case TZ_SOURCE_POSTGRES:
+    case TZ_SOURCE_MARIADB:
+        break;
+    }
+    if (source->block_size & (source->block_size - 1))
+        return fail_at(err, config, source->line, "[source %s]: block_size is not a power of two",
+                       source->name);
+    return check_source_paths(config, source, err);
+}
+
+int tz_config_check(const struct tz_config *config, struct tz_error *err)
+{
+    if (check_stores(config, err) || check_repository(config, err))
+        return -1;
+    for (size_t i = 0; i < config->source_count; i++) {
+        if (check_source(config, &config->sources[i], err))
+            return -1;
+    }
+    return 0;
+}

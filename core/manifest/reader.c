@@ -1,0 +1,297 @@
+#include "tozai/core/manifest.h"
+
+#include <string.h>
+
+#define ROOT_MAX (256U << 20)
+
+/* A manifest chunk, as the root has it. */
+struct piece {
+    uint8_t id[TZ_ID_SIZE];
+    uint32_t len;
+    uint64_t entries;
+    const uint8_t *first; /* in root */
+    size_t first_len;
+};
+
+struct tz_manifest_reader {
+    struct tz_chunk_reader *chunks;
+    struct tz_buf root;
+    struct piece *pieces;
+    size_t count, at;
+    char *prefix;
+    size_t prefix_len;
+    struct tz_id_list root_ids;
+    struct tz_coder coder;
+    struct tz_buf chunk; /* a copy: the reader's own may be replaced while entries are used */
+    struct tz_cursor cursor;
+    char *last; /* path of the entry before, to hold the order */
+    size_t last_len;
+    bool has_last;
+};
+
+int tz_manifest_load(struct tz_chunk_reader *chunks, const struct tz_extent *extents,
+                     uint32_t count, uint64_t len, size_t max, struct tz_buf *out,
+                     struct tz_error *err)
+{
+    if (len > max)
+        return tz_fail(err, TZ_CORRUPT, "a list in the manifest is impossibly long");
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *data = NULL;
+        uint32_t data_len = 0;
+
+        if (tz_chunk_read(chunks, extents[i].id, &data, &data_len, err))
+            return -1;
+        if ((uint64_t)extents[i].offset + extents[i].len > data_len)
+            return tz_fail(err, TZ_CORRUPT, "a list in the manifest goes beyond its chunk");
+        if (tz_buf_append(out, data + extents[i].offset, (size_t)extents[i].len, err))
+            return -1;
+    }
+    if (out->len != len)
+        return tz_fail(err, TZ_CORRUPT, "a list in the manifest has the wrong length");
+    return 0;
+}
+
+static int parse_root(struct tz_manifest_reader *reader, struct tz_error *err)
+{
+    struct tz_cursor c = tz_cursor(reader->root.data, reader->root.len);
+    size_t cap = 0;
+
+    while (tz_left(&c) > 0) {
+        if (reader->count == cap) {
+            cap = cap ? cap * 2 : 64;
+            void *fresh = realloc(reader->pieces, cap * sizeof(*reader->pieces));
+            if (!fresh)
+                return tz_fail_nomem(err);
+            reader->pieces = fresh;
+        }
+        struct piece *piece = &reader->pieces[reader->count];
+        const uint8_t *id = tz_get_raw(&c, TZ_ID_SIZE);
+        uint64_t len = tz_get_varint(&c);
+        piece->entries = tz_get_varint(&c);
+        piece->first = tz_get_bytes(&c, 1U << 20, &piece->first_len);
+        if (!id || !piece->first || len == 0 || len > TZ_CHUNK_MAX)
+            return tz_fail(err, TZ_CORRUPT, "damaged manifest root");
+        memcpy(piece->id, id, TZ_ID_SIZE);
+        piece->len = (uint32_t)len;
+        reader->count++;
+    }
+    return 0;
+}
+
+/* The first piece that may hold the prefix: the last one that begins at or before it. */
+static size_t find_piece(const struct tz_manifest_reader *reader)
+{
+    size_t low = 0, high = reader->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct piece *p = &reader->pieces[middle];
+        if (tz_path_compare((const char *)p->first, p->first_len, reader->prefix,
+                            reader->prefix_len) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 ? low - 1 : 0;
+}
+
+int tz_manifest_reader_new(struct tz_manifest_reader **ret, struct tz_repo *repo,
+                           const struct tz_head *head, const char *prefix, size_t prefix_len,
+                           struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_manifest_reader)
+    struct tz_manifest_reader *reader = calloc(1, sizeof(*reader));
+    if (!reader)
+        return tz_fail_nomem(err);
+    reader->prefix = malloc(prefix_len + 1);
+    if (!reader->prefix)
+        return tz_fail_nomem(err);
+    memcpy(reader->prefix, prefix, prefix_len);
+    reader->prefix[prefix_len] = 0;
+    reader->prefix_len = prefix_len;
+    for (uint32_t i = 0; i < head->root_count; i++)
+        if (tz_id_list_add(&reader->root_ids, head->root[i].id, err))
+            return -1;
+    if (tz_chunk_reader_new(&reader->chunks, repo, err) ||
+        tz_manifest_load(reader->chunks, head->root, head->root_count, head->root_len, ROOT_MAX,
+                         &reader->root, err) ||
+        parse_root(reader, err))
+        return tz_while(err, "read the manifest of '%s'", head->source);
+    reader->at = find_piece(reader);
+    *ret = TZ_TAKE(reader);
+    return 0;
+}
+
+void tz_manifest_reader_free(struct tz_manifest_reader *reader)
+{
+    if (!reader)
+        return;
+    tz_chunk_reader_free(reader->chunks);
+    tz_buf_clear(&reader->root);
+    tz_buf_clear(&reader->chunk);
+    tz_coder_clear(&reader->coder);
+    free(reader->pieces);
+    free(reader->prefix);
+    free(reader->root_ids.ids);
+    free(reader->last);
+    free(reader);
+}
+
+static int next_piece(struct tz_manifest_reader *reader, struct tz_error *err)
+{
+    const struct piece *piece = &reader->pieces[reader->at];
+    const uint8_t *data = NULL;
+    uint32_t len = 0;
+
+    if (tz_chunk_read(reader->chunks, piece->id, &data, &len, err))
+        return -1;
+    if (len != piece->len)
+        return tz_fail(err, TZ_CORRUPT, "a manifest chunk has the wrong length");
+    tz_buf_reset(&reader->chunk);
+    if (tz_buf_append(&reader->chunk, data, len, err))
+        return -1;
+    reader->cursor = tz_cursor(reader->chunk.data, len);
+    tz_coder_clear(&reader->coder);
+    reader->at++;
+    return 0;
+}
+
+/* The order is what merges, prefixes and safe restores rest on. */
+static int hold_order(struct tz_manifest_reader *reader, const struct tz_entry *entry,
+                      struct tz_error *err)
+{
+    if (reader->has_last &&
+        tz_path_compare(reader->last, reader->last_len, entry->path, entry->path_len) >= 0)
+        return tz_fail(err, TZ_CORRUPT, "the manifest is out of order");
+    char *fresh = realloc(reader->last, entry->path_len + 1);
+    if (!fresh)
+        return tz_fail_nomem(err);
+    memcpy(fresh, entry->path, entry->path_len + 1);
+    reader->last = fresh;
+    reader->last_len = entry->path_len;
+    reader->has_last = true;
+    return 0;
+}
+
+int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, bool *ret_done,
+                     struct tz_error *err)
+{
+    *ret_done = false;
+    for (;;) {
+        while (tz_left(&reader->cursor) == 0) {
+            if (reader->at == reader->count) {
+                *ret_done = true;
+                return 0;
+            }
+            if (next_piece(reader, err))
+                return tz_while(err, "read the manifest");
+        }
+        if (tz_entry_decode(&reader->coder, &reader->cursor, NULL, entry, err) ||
+            hold_order(reader, entry, err))
+            return -1;
+        if (tz_path_within(entry->path, entry->path_len, reader->prefix, reader->prefix_len))
+            return 0;
+        if (tz_path_compare(entry->path, entry->path_len, reader->prefix, reader->prefix_len) > 0) {
+            reader->at = reader->count;
+            reader->cursor.at = reader->cursor.end;
+        }
+    }
+}
+
+int tz_manifest_each_chunk(struct tz_manifest_reader *reader, tz_manifest_chunk_fn *found,
+                           void *arg, struct tz_error *err)
+{
+    for (size_t i = 0; i < reader->root_ids.count; i++)
+        if (found(arg, reader->root_ids.ids[i], err))
+            return -1;
+    for (size_t i = 0; i < reader->count; i++)
+        if (found(arg, reader->pieces[i].id, err))
+            return -1;
+    return 0;
+}
+
+/* One level of an extent list while it is walked. */
+struct walk_level {
+    struct tz_buf chunk;
+    struct tz_cursor cursor;
+    struct tz_coder coder;
+};
+
+struct tz_extent_walk {
+    struct tz_chunk_reader *chunks; /* NULL for level 0 */
+    const struct tz_entry *entry;
+    uint32_t at; /* in the entry's extents */
+    struct walk_level levels[TZ_LIST_LEVELS];
+    uint64_t left; /* bytes of the file still to come */
+};
+
+int tz_extent_walk_new(struct tz_extent_walk **ret, struct tz_repo *repo,
+                       const struct tz_entry *entry, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_extent_walk) struct tz_extent_walk *walk = calloc(1, sizeof(*walk));
+    if (!walk)
+        return tz_fail_nomem(err);
+    if (entry->level >= TZ_LIST_LEVELS)
+        return tz_fail(err, TZ_CORRUPT, "damaged content list in a manifest");
+    if (entry->level > 0 && tz_chunk_reader_new(&walk->chunks, repo, err))
+        return -1;
+    walk->entry = entry;
+    walk->left = entry->size;
+    *ret = TZ_TAKE(walk);
+    return 0;
+}
+
+void tz_extent_walk_free(struct tz_extent_walk *walk)
+{
+    if (!walk)
+        return;
+    for (unsigned i = 0; i < TZ_LIST_LEVELS; i++) {
+        tz_buf_clear(&walk->levels[i].chunk);
+        tz_coder_clear(&walk->levels[i].coder);
+    }
+    tz_chunk_reader_free(walk->chunks);
+    free(walk);
+}
+
+/* The next extent of a level: from the entry itself at the top, else from the chunk below. */
+static int next_at(struct tz_extent_walk *walk, unsigned level, struct tz_extent *extent,
+                   bool *ret_done, struct tz_error *err)
+{
+    uint64_t pack;
+
+    if (level == walk->entry->level) {
+        *ret_done = walk->at == walk->entry->extent_count;
+        if (!*ret_done)
+            *extent = walk->entry->extents[walk->at++];
+        return 0;
+    }
+    struct walk_level *l = &walk->levels[level];
+    while (tz_left(&l->cursor) == 0) {
+        struct tz_extent up;
+        if (next_at(walk, level + 1, &up, ret_done, err) || *ret_done)
+            return *ret_done ? 0 : -1;
+        tz_buf_reset(&l->chunk);
+        tz_coder_clear(&l->coder);
+        if (tz_manifest_load(walk->chunks, &up, 1, up.len, TZ_CHUNK_MAX, &l->chunk, err))
+            return -1;
+        l->cursor = tz_cursor(l->chunk.data, l->chunk.len);
+    }
+    *ret_done = false;
+    return tz_extent_decode(&l->coder, &l->cursor, NULL, extent, &pack, err);
+}
+
+int tz_extent_walk_next(struct tz_extent_walk *walk, struct tz_extent *extent, bool *ret_done,
+                        struct tz_error *err)
+{
+    if (next_at(walk, 0, extent, ret_done, err))
+        return -1;
+    if (*ret_done && walk->left > 0)
+        return tz_fail(err, TZ_CORRUPT, "a file's pieces do not make up its size in a manifest");
+    if (!*ret_done) {
+        if (extent->len > walk->left)
+            return tz_fail(err, TZ_CORRUPT,
+                           "a file's pieces are more than its size in a manifest");
+        walk->left -= extent->len;
+    }
+    return 0;
+}

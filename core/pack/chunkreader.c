@@ -1,0 +1,170 @@
+#include "tozai/core/chunkreader.h"
+
+#include <string.h>
+
+/* Frames kept open: what manifests and single files need, not more. */
+#define CACHED_FRAMES 3
+
+struct cached {
+    int64_t pack;
+    uint32_t frame;
+    uint64_t used; /* 0: free */
+    struct tz_buf plain;
+};
+
+struct tz_chunk_reader {
+    struct tz_repo *repo;
+    struct tz_frame_opener *opener;
+    struct tz_idhash *hash;
+    struct tz_buf sealed;
+    struct cached cache[CACHED_FRAMES];
+    uint64_t clock;
+    uint64_t healed;
+};
+
+struct open_args {
+    struct tz_frame_opener *opener;
+    const struct tz_catalog_pack *pack;
+    const uint8_t *key;
+    uint32_t frame;
+    const struct tz_frame_info *info;
+    uint8_t *plain;
+};
+
+/* A copy from a store is good when the frame opens. */
+static int accept_frame(void *arg, uint8_t *data, size_t len, struct tz_error *err)
+{
+    struct open_args *args = arg;
+
+    if (len != args->info->sealed_len)
+        return tz_fail(err, TZ_CORRUPT, "the pack is too short");
+    return tz_frame_open(args->opener, args->pack->header, args->key, args->frame, args->info, data,
+                         args->plain, err);
+}
+
+int tz_frame_fetch(struct tz_mirror *mirror, struct tz_frame_opener *opener,
+                   const struct tz_catalog_pack *pack, const uint8_t key[TZ_KEY_SIZE],
+                   uint32_t frame, const struct tz_frame_info *info, struct tz_buf *sealed,
+                   struct tz_buf *plain, uint32_t *ret_failed_stores, struct tz_error *err)
+{
+    char name[TZ_NAME_TEXT];
+    struct open_args args = {opener, pack, key, frame, info, NULL};
+
+    tz_buf_reset(plain);
+    tz_buf_reset(sealed);
+    if (tz_buf_reserve(plain, info->plain_len, err))
+        return -1;
+    args.plain = plain->data;
+    tz_name_pack(name, pack->hash);
+    if (tz_mirror_get(mirror, name, info->offset, info->sealed_len, accept_frame, &args, sealed,
+                      NULL, ret_failed_stores, err))
+        return -1;
+    plain->len = info->plain_len;
+    return 0;
+}
+
+int tz_chunk_reader_new(struct tz_chunk_reader **ret, struct tz_repo *repo, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_chunk_reader) struct tz_chunk_reader *reader = calloc(1, sizeof(*reader));
+    if (!reader)
+        return tz_fail_nomem(err);
+    reader->repo = repo;
+    if (tz_frame_opener_new(&reader->opener, err) ||
+        tz_idhash_new(&reader->hash, tz_keys_chunk_id_key(tz_repo_keys(repo)), err))
+        return -1;
+    *ret = TZ_TAKE(reader);
+    return 0;
+}
+
+void tz_chunk_reader_free(struct tz_chunk_reader *reader)
+{
+    if (!reader)
+        return;
+    for (size_t i = 0; i < CACHED_FRAMES; i++)
+        tz_buf_clear(&reader->cache[i].plain);
+    tz_buf_clear(&reader->sealed);
+    tz_frame_opener_free(reader->opener);
+    tz_idhash_free(reader->hash);
+    free(reader);
+}
+
+uint64_t tz_chunk_reader_healed(const struct tz_chunk_reader *reader)
+{
+    return reader->healed;
+}
+
+/* The frame if it is cached, else the place to put it. */
+static struct cached *find_cached(struct tz_chunk_reader *reader, int64_t pack, uint32_t frame,
+                                  bool *ret_hit)
+{
+    struct cached *oldest = &reader->cache[0];
+
+    for (size_t i = 0; i < CACHED_FRAMES; i++) {
+        struct cached *c = &reader->cache[i];
+        if (c->used && c->pack == pack && c->frame == frame) {
+            *ret_hit = true;
+            return c;
+        }
+        if (c->used < oldest->used)
+            oldest = c;
+    }
+    *ret_hit = false;
+    return oldest;
+}
+
+static int load_frame(struct tz_chunk_reader *reader, struct cached *slot, int64_t number,
+                      uint32_t frame, struct tz_error *err)
+{
+    struct tz_catalog *catalog = tz_repo_catalog(reader->repo);
+    struct tz_catalog_pack pack;
+    struct tz_frame_info info;
+    uint8_t key[TZ_KEY_SIZE];
+    uint32_t failed = 0;
+
+    slot->used = 0;
+    if (tz_catalog_get_pack(catalog, number, &pack, err) ||
+        tz_catalog_get_frame(catalog, number, frame, &info, err) ||
+        tz_pack_header_open(tz_repo_keys(reader->repo), pack.header, key, err))
+        return -1;
+    int rc = tz_frame_fetch(tz_repo_mirror(reader->repo), reader->opener, &pack, key, frame, &info,
+                            &reader->sealed, &slot->plain, &failed, err);
+    tz_wipe(key, sizeof(key));
+    if (rc)
+        return -1;
+    if (failed)
+        reader->healed++;
+    slot->pack = number;
+    slot->frame = frame;
+    return 0;
+}
+
+int tz_chunk_read(struct tz_chunk_reader *reader, const uint8_t id[TZ_ID_SIZE],
+                  const uint8_t **ret, uint32_t *ret_len, struct tz_error *err)
+{
+    struct tz_chunk_place place;
+    uint8_t check[TZ_ID_SIZE];
+    bool found = false, hit = false;
+
+    if (tz_catalog_find_chunk(tz_repo_catalog(reader->repo), id, &place, &found, err))
+        return -1;
+    if (!found)
+        return (void)tz_fail(err, TZ_CORRUPT,
+                             "a chunk is in no pack that the stores' index names"),
+               tz_hint(err, "run 'tozai verify --heal', or 'tozai catalog rebuild'");
+    struct cached *slot = find_cached(reader, place.pack, place.frame, &hit);
+    if (!hit && load_frame(reader, slot, place.pack, place.frame, err))
+        return -1;
+    slot->used = ++reader->clock;
+
+    if ((uint64_t)place.offset + place.len > slot->plain.len)
+        return (void)tz_fail(err, TZ_CORRUPT, "the catalog's place of a chunk is wrong"),
+               tz_hint(err, "run 'tozai catalog rebuild'");
+    const uint8_t *data = slot->plain.data + place.offset;
+    if (tz_idhash(reader->hash, data, place.len, check, err))
+        return -1;
+    if (memcmp(check, id, TZ_ID_SIZE) != 0)
+        return tz_fail(err, TZ_CORRUPT, "a chunk's content is not what its id says");
+    *ret = data;
+    *ret_len = place.len;
+    return 0;
+}

@@ -1,0 +1,188 @@
+#include "tozai/core/pack.h"
+
+#include <zstd.h>
+#include <zstd_errors.h>
+
+struct tz_frame_sealer {
+    ZSTD_CCtx *compressor;
+    struct tz_frame_opener *opener; /* for the check */
+    struct tz_aead *aead;
+    uint8_t *sealed; /* the sealed frame */
+    uint8_t *copy;   /* of it, for the check, which decrypts in place */
+    uint8_t *plain;  /* what the check decompressed */
+    size_t cap;      /* of each of the three */
+};
+
+struct tz_frame_opener {
+    ZSTD_DCtx *decompressor;
+    struct tz_aead *aead;
+};
+
+int tz_frame_opener_new(struct tz_frame_opener **ret, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_frame_opener) struct tz_frame_opener *opener = calloc(1, sizeof(*opener));
+    if (!opener)
+        return tz_fail_nomem(err);
+    opener->decompressor = ZSTD_createDCtx();
+    if (!opener->decompressor)
+        return tz_fail_nomem(err);
+    if (tz_aead_new(&opener->aead, err))
+        return -1;
+    *ret = TZ_TAKE(opener);
+    return 0;
+}
+
+void tz_frame_opener_free(struct tz_frame_opener *opener)
+{
+    if (!opener)
+        return;
+    ZSTD_freeDCtx(opener->decompressor);
+    tz_aead_free(opener->aead);
+    free(opener);
+}
+
+int tz_frame_open(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_HEADER_SIZE],
+                  const uint8_t key[TZ_KEY_SIZE], uint32_t number, const struct tz_frame_info *info,
+                  uint8_t *sealed, uint8_t *out, struct tz_error *err)
+{
+    if (info->sealed_len < TZ_AEAD_TAG || info->plain_len > TZ_FRAME_PLAIN_MAX)
+        return tz_fail(err, TZ_CORRUPT, "frame %u: impossible length", number);
+    size_t len = info->sealed_len - TZ_AEAD_TAG;
+    bool raw = info->codec == TZ_CODEC_RAW;
+
+    if (raw && len != info->plain_len)
+        return tz_fail(err, TZ_CORRUPT, "frame %u: impossible length", number);
+    if (tz_aead_open(opener->aead, key, number, header, TZ_PACK_HEADER_SIZE, sealed,
+                     info->sealed_len, raw ? out : sealed, err))
+        return tz_while(err, "frame %u", number);
+    if (raw)
+        return 0;
+    if (info->codec != TZ_CODEC_ZSTD)
+        return tz_fail(err, TZ_UNSUPPORTED, "frame %u: unknown codec %u", number, info->codec);
+
+    size_t got = ZSTD_decompressDCtx(opener->decompressor, out, info->plain_len, sealed, len);
+    if (ZSTD_isError(got))
+        return tz_fail(err, TZ_CORRUPT, "frame %u: %s", number, ZSTD_getErrorName(got));
+    if (got != info->plain_len)
+        return tz_fail(err, TZ_CORRUPT, "frame %u: %zu bytes instead of %u", number, got,
+                       info->plain_len);
+    return 0;
+}
+
+static int set_parameters(ZSTD_CCtx *compressor, int level, struct tz_error *err)
+{
+    size_t rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level);
+
+    /* The AEAD covers it and the length is in the directory. */
+    if (!ZSTD_isError(rc))
+        rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 0);
+    if (!ZSTD_isError(rc))
+        rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_contentSizeFlag, 0);
+    if (ZSTD_isError(rc))
+        return tz_fail(err, TZ_FAILED, "set up zstd level %d: %s", level, ZSTD_getErrorName(rc));
+    return 0;
+}
+
+int tz_frame_sealer_new(struct tz_frame_sealer **ret, int level, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_frame_sealer) struct tz_frame_sealer *sealer = calloc(1, sizeof(*sealer));
+    if (!sealer)
+        return tz_fail_nomem(err);
+    sealer->compressor = ZSTD_createCCtx();
+    if (!sealer->compressor)
+        return tz_fail_nomem(err);
+    if (set_parameters(sealer->compressor, level, err) ||
+        tz_frame_opener_new(&sealer->opener, err) || tz_aead_new(&sealer->aead, err))
+        return -1;
+    *ret = TZ_TAKE(sealer);
+    return 0;
+}
+
+void tz_frame_sealer_free(struct tz_frame_sealer *sealer)
+{
+    if (!sealer)
+        return;
+    ZSTD_freeCCtx(sealer->compressor);
+    tz_frame_opener_free(sealer->opener);
+    tz_aead_free(sealer->aead);
+    free(sealer->sealed);
+    free(sealer->copy);
+    free(sealer->plain);
+    free(sealer);
+}
+
+/* Scratch space for frames of this length. */
+static int make_room(struct tz_frame_sealer *sealer, size_t len, struct tz_error *err)
+{
+    size_t cap = len + TZ_AEAD_TAG;
+    if (cap <= sealer->cap)
+        return 0;
+    free(sealer->sealed);
+    free(sealer->copy);
+    free(sealer->plain);
+    sealer->cap = 0;
+    sealer->sealed = malloc(cap);
+    sealer->copy = malloc(cap);
+    sealer->plain = malloc(cap);
+    if (!sealer->sealed || !sealer->copy || !sealer->plain)
+        return tz_fail_nomem(err);
+    sealer->cap = cap;
+    return 0;
+}
+
+/* Compress into sealer->sealed; what does not get smaller stays raw. */
+static int compress(struct tz_frame_sealer *sealer, const uint8_t *data, size_t len,
+                    size_t *ret_len, uint8_t *ret_codec, struct tz_error *err)
+{
+    size_t got = ZSTD_compress2(sealer->compressor, sealer->sealed, len, data, len);
+
+    if (ZSTD_isError(got) && ZSTD_getErrorCode(got) != ZSTD_error_dstSize_tooSmall)
+        return tz_fail(err, TZ_FAILED, "compress: %s", ZSTD_getErrorName(got));
+    bool smaller = !ZSTD_isError(got) && got < len;
+    *ret_len = smaller ? got : len;
+    *ret_codec = smaller ? TZ_CODEC_ZSTD : TZ_CODEC_RAW;
+    return 0;
+}
+
+/* Does the sealed frame read back as data? */
+static int check(struct tz_frame_sealer *sealer, const uint8_t header[TZ_PACK_HEADER_SIZE],
+                 const uint8_t key[TZ_KEY_SIZE], uint32_t number, const uint8_t *data, size_t len,
+                 size_t sealed_len, uint8_t codec, struct tz_error *err)
+{
+    struct tz_frame_info info = {
+        .sealed_len = (uint32_t)sealed_len, .plain_len = (uint32_t)len, .codec = codec};
+    uint8_t *input = sealer->sealed;
+
+    /* A raw frame is decrypted to a place of its own anyway. */
+    if (codec != TZ_CODEC_RAW) {
+        memcpy(sealer->copy, sealer->sealed, sealed_len);
+        input = sealer->copy;
+    }
+    if (tz_frame_open(sealer->opener, header, key, number, &info, input, sealer->plain, err) ||
+        (memcmp(sealer->plain, data, len) != 0 &&
+         tz_fail(err, TZ_CORRUPT, "frame %u: it reads back as other bytes", number)))
+        return tz_while(err, "check a frame before it is stored (faulty memory or library?)");
+    return 0;
+}
+
+int tz_frame_seal(struct tz_frame_sealer *sealer, const uint8_t header[TZ_PACK_HEADER_SIZE],
+                  const uint8_t key[TZ_KEY_SIZE], uint32_t number, uint8_t *data, size_t len,
+                  size_t *ret_sealed_len, uint8_t *ret_codec, struct tz_error *err)
+{
+    size_t packed = 0;
+    uint8_t codec = TZ_CODEC_RAW;
+
+    if (len == 0 || len > TZ_FRAME_PLAIN_MAX)
+        return tz_fail(err, TZ_INVALID, "a frame of %zu bytes", len);
+    if (make_room(sealer, len, err) || compress(sealer, data, len, &packed, &codec, err))
+        return -1;
+    const uint8_t *plain = codec == TZ_CODEC_RAW ? data : sealer->sealed;
+    if (tz_aead_seal(sealer->aead, key, number, header, TZ_PACK_HEADER_SIZE, plain, packed,
+                     sealer->sealed, err) ||
+        check(sealer, header, key, number, data, len, packed + TZ_AEAD_TAG, codec, err))
+        return -1;
+    memcpy(data, sealer->sealed, packed + TZ_AEAD_TAG);
+    *ret_sealed_len = packed + TZ_AEAD_TAG;
+    *ret_codec = codec;
+    return 0;
+}

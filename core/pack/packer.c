@@ -1,0 +1,317 @@
+#include "packer.h"
+
+#include <string.h>
+
+#define DEFAULT_FRAME_SIZE (4U << 20)
+#define DEFAULT_PACK_SIZE  (16U << 20)
+#define DEFAULT_LEVEL      2
+/* A dry run remembers this many new chunks to count repeated ones once. */
+#define DRY_RUN_IDS 1000000U
+
+static int make_sealers(struct tz_packer *packer, int level, struct tz_error *err)
+{
+    packer->sealer_count = tz_pool_size(packer->pool);
+    packer->sealers = calloc(packer->sealer_count, sizeof(struct tz_frame_sealer *));
+    if (!packer->sealers)
+        return tz_fail_nomem(err);
+    for (unsigned i = 0; i < packer->sealer_count; i++)
+        if (tz_frame_sealer_new(&packer->sealers[i], level, err))
+            return -1;
+    return 0;
+}
+
+int tz_packer_new(struct tz_packer **ret, const struct tz_packer_options *options,
+                  struct tz_error *err)
+{
+    const struct tz_config *config = tz_repo_config(options->repo);
+    TZ_SCOPED(tz_scoped_packer) struct tz_packer *packer = calloc(1, sizeof(*packer));
+    if (!packer)
+        return tz_fail_nomem(err);
+    packer->repo = options->repo;
+    packer->pool = options->pool;
+    packer->dry_run = options->dry_run;
+    packer->frame_size = config->frame_size ? (size_t)config->frame_size : DEFAULT_FRAME_SIZE;
+    packer->pack_size = config->pack_size ? (size_t)config->pack_size : DEFAULT_PACK_SIZE;
+    packer->ratio = 1.0;
+    packer->next_tag = 1;
+    if (make_sealers(packer, config->compression ? config->compression : DEFAULT_LEVEL, err))
+        return -1;
+    *ret = TZ_TAKE(packer);
+    return 0;
+}
+
+static void free_work(struct work *work)
+{
+    free(work->buffer);
+    free(work->chunks);
+    free(work);
+}
+
+void tz_packer_free(struct tz_packer *packer)
+{
+    if (!packer)
+        return;
+    for (struct work *work = packer->first, *next; work; work = next) {
+        next = work->next;
+        tz_pool_wait(packer->pool, &work->job);
+        free_work(work);
+    }
+    while (packer->packs)
+        tz_packer_free_pack(packer, packer->packs);
+    tz_packer_free_flights(packer);
+    for (unsigned i = 0; i < packer->sealer_count; i++)
+        tz_frame_sealer_free(packer->sealers[i]);
+    free(packer->sealers);
+    for (unsigned i = 0; i < TZ_PACKER_LANES; i++) {
+        free(packer->lanes[i].buffer);
+        free(packer->lanes[i].chunks);
+    }
+    for (unsigned i = 0; i < packer->spares; i++)
+        free(packer->spare[i]);
+    tz_idset_clear(&packer->fresh);
+    tz_buf_clear(&packer->index);
+    free(packer);
+}
+
+size_t tz_packer_frame_size(const struct tz_packer *packer)
+{
+    return packer->frame_size;
+}
+
+struct tz_packer_stats tz_packer_stats(const struct tz_packer *packer)
+{
+    return packer->stats;
+}
+
+static void run_work(struct tz_job *job, unsigned worker)
+{
+    struct work *work = (struct work *)job;
+    struct open_pack *pack = work->pack;
+
+    if (work->kind == WORK_FRAME)
+        work->failed = tz_frame_seal(work->packer->sealers[worker], pack->info.header, pack->key,
+                                     work->number, work->buffer, work->len, &work->sealed_len,
+                                     &work->codec, &work->err);
+    else
+        work->failed = tz_pack_finish(pack->blob, &pack->info, pack->key, pack->pad, &work->err);
+}
+
+/* Take the oldest job out of the line when it is done. */
+static int collect(struct tz_packer *packer, struct tz_error *err)
+{
+    struct work *work = packer->first;
+    int failed = 0;
+
+    tz_pool_wait(packer->pool, &work->job);
+    packer->first = work->next;
+    if (!packer->first)
+        packer->last = NULL;
+    packer->works--;
+    if (work->failed) {
+        if (err)
+            *err = work->err;
+        failed = -1;
+    } else if (work->kind == WORK_FRAME) {
+        failed = tz_packer_collect_frame(packer, work, err);
+    } else {
+        failed = tz_packer_launch(packer, work->pack, err);
+        work->pack = NULL;
+    }
+    if (work->buffer)
+        tz_packer_return(packer, work->buffer);
+    work->buffer = NULL;
+    free_work(work);
+    return failed;
+}
+
+int tz_packer_submit(struct tz_packer *packer, struct work *work, struct tz_error *err)
+{
+    work->packer = packer;
+    work->job.run = run_work;
+    if (packer->last)
+        packer->last->next = work;
+    else
+        packer->first = work;
+    packer->last = work;
+    packer->works++;
+    tz_pool_submit(packer->pool, &work->job);
+
+    /* What is done already makes room; more than a little waits for the oldest. */
+    while (packer->first &&
+           (packer->works > tz_pool_size(packer->pool) + 2 ||
+            tz_pool_done(packer->pool, &packer->first->job)))
+        if (collect(packer, err))
+            return -1;
+    return 0;
+}
+
+int tz_packer_buffer(struct tz_packer *packer, uint8_t **ret, struct tz_error *err)
+{
+    if (packer->spares) {
+        *ret = packer->spare[--packer->spares];
+        return 0;
+    }
+    *ret = malloc(packer->frame_size + TZ_AEAD_TAG);
+    return *ret ? 0 : tz_fail_nomem(err);
+}
+
+void tz_packer_return(struct tz_packer *packer, uint8_t *buffer)
+{
+    if (buffer && packer->spares < TZ_COUNT(packer->spare))
+        packer->spare[packer->spares++] = buffer;
+    else
+        free(buffer);
+}
+
+int tz_packer_has(struct tz_packer *packer, const uint8_t id[TZ_ID_SIZE], bool *ret,
+                  struct tz_error *err)
+{
+    struct tz_chunk_place place;
+    bool found = false;
+
+    *ret = tz_idset_has(&packer->fresh, id);
+    if (*ret)
+        return 0;
+    if (tz_catalog_find_chunk(tz_repo_catalog(packer->repo), id, &place, &found, err))
+        return -1;
+    *ret = found && !place.condemned && !place.lost;
+    return 0;
+}
+
+static int note_fresh(struct tz_packer *packer, unsigned lane, const struct tz_chunk_ref *chunks,
+                      uint32_t count, struct tz_error *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (packer->dry_run && packer->fresh.count >= DRY_RUN_IDS)
+            break;
+        if (tz_idset_add(&packer->fresh, chunks[i].id, err))
+            return -1;
+    }
+    for (uint32_t i = 0; lane != TZ_PACKER_MANIFEST && i < count; i++)
+        packer->stats.new_bytes += chunks[i].len;
+    return 0;
+}
+
+/* A frame for the workers; buffer and chunks become its own. */
+static int submit_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer, size_t len,
+                        struct tz_chunk_ref *chunks, uint32_t count, struct tz_error *err)
+{
+    struct work *work = calloc(1, sizeof(*work));
+
+    if (!work) {
+        tz_packer_return(packer, buffer);
+        free(chunks);
+        return tz_fail_nomem(err);
+    }
+    *work = (struct work){
+        .kind = WORK_FRAME, .buffer = buffer, .len = len, .chunks = chunks, .chunk_count = count};
+    if (tz_packer_open_pack(packer,
+                            lane == TZ_PACKER_MANIFEST ? TZ_PACK_MANIFEST : TZ_PACK_DATA,
+                            &work->pack, err)) {
+        work->buffer = NULL;
+        tz_packer_return(packer, buffer);
+        free_work(work);
+        return -1;
+    }
+    work->number = work->pack->frames++;
+    work->expected = (uint64_t)((double)len * packer->ratio);
+    work->pack->expected += work->expected;
+    if (work->pack->blob->len + work->pack->expected >= packer->pack_size) {
+        work->pack->closed = true;
+        packer->open[work->pack->kind - 1] = NULL;
+    }
+    return tz_packer_submit(packer, work, err);
+}
+
+int tz_packer_add_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer, size_t len,
+                        const struct tz_chunk_ref *chunks, uint32_t count, struct tz_error *err)
+{
+    struct tz_chunk_ref *copy = NULL;
+
+    if (note_fresh(packer, lane, chunks, count, err) || packer->dry_run) {
+        tz_packer_return(packer, buffer);
+        return packer->dry_run ? 0 : -1;
+    }
+    copy = malloc(count * sizeof(*copy));
+    if (!copy) {
+        tz_packer_return(packer, buffer);
+        return tz_fail_nomem(err);
+    }
+    memcpy(copy, chunks, count * sizeof(*copy));
+    return submit_frame(packer, lane, buffer, len, copy, count, err);
+}
+
+static int flush_lane(struct tz_packer *packer, unsigned number, struct tz_error *err)
+{
+    struct lane *lane = &packer->lanes[number];
+    uint8_t *buffer = lane->buffer;
+    struct tz_chunk_ref *chunks = lane->chunks;
+    size_t len = lane->len;
+    uint32_t count = lane->count;
+
+    if (len == 0)
+        return 0;
+    *lane = (struct lane){0};
+    return submit_frame(packer, number, buffer, len, chunks, count, err);
+}
+
+int tz_packer_add(struct tz_packer *packer, unsigned number, const uint8_t id[TZ_ID_SIZE],
+                  const uint8_t *data, uint32_t len, struct tz_error *err)
+{
+    struct lane *lane = &packer->lanes[number];
+    struct tz_chunk_ref ref = {.len = len};
+    bool has = false;
+
+    if (len == 0 || len > TZ_CHUNK_MAX || len > packer->frame_size)
+        return tz_fail(err, TZ_INVALID, "a chunk of %u bytes", len);
+    if (tz_packer_has(packer, id, &has, err))
+        return -1;
+    if (has)
+        return 0;
+    memcpy(ref.id, id, TZ_ID_SIZE);
+    if (note_fresh(packer, number, &ref, 1, err))
+        return -1;
+    if (packer->dry_run)
+        return 0;
+    if (lane->len + len > packer->frame_size && flush_lane(packer, number, err))
+        return -1;
+    if (!lane->buffer && tz_packer_buffer(packer, &lane->buffer, err))
+        return -1;
+    if (lane->count == lane->cap) {
+        uint32_t cap = lane->cap ? lane->cap * 2 : 64;
+        void *fresh = realloc(lane->chunks, cap * sizeof(*lane->chunks));
+        if (!fresh)
+            return tz_fail_nomem(err);
+        lane->chunks = fresh;
+        lane->cap = cap;
+    }
+    memcpy(lane->buffer + lane->len, data, len);
+    lane->len += len;
+    lane->chunks[lane->count++] = ref;
+    return 0;
+}
+
+int tz_packer_flush(struct tz_packer *packer, struct tz_error *err)
+{
+    if (packer->dry_run)
+        return 0;
+    for (unsigned i = 0; i < TZ_PACKER_LANES; i++)
+        if (flush_lane(packer, i, err))
+            return -1;
+    for (unsigned i = 0; i < PACKER_KINDS; i++) {
+        struct open_pack *pack = packer->open[i];
+        packer->open[i] = NULL;
+        if (pack) {
+            pack->closed = true;
+            pack->pad = true;
+            if (pack->collected == pack->frames && tz_packer_finish_open(packer, pack, err))
+                return -1;
+        }
+    }
+    while (packer->first)
+        if (collect(packer, err))
+            return -1;
+    if (tz_packer_land(packer, true, err) || tz_packer_write_index(packer, err))
+        return -1;
+    return tz_packer_land(packer, true, err);
+}

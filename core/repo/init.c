@@ -1,0 +1,178 @@
+#include "internal.h"
+
+#include "tozai/util/file.h"
+#include "tozai/util/time.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A store that holds anything already is not ours to begin in. */
+static int must_be_empty(struct tz_mirror *mirror, size_t i, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
+    struct tz_store_stat stat;
+
+    if (tz_store_stat(tz_mirror_store(mirror, i), TZ_NAME_DESCRIPTOR, &stat, err))
+        return -1;
+    if (stat.exists)
+        (void)tz_fail(err, TZ_EXISTS, "store '%s' holds a repository already",
+                      tz_mirror_name(mirror, i));
+    else if (tz_listing_read(&listed, tz_mirror_store(mirror, i), "", err))
+        return -1;
+    else if (listed.count > 0)
+        (void)tz_fail(err, TZ_EXISTS, "store '%s' is not empty ('%s' is there)",
+                      tz_mirror_name(mirror, i), listed.items[0].name);
+    else
+        return 0;
+    return tz_hint(err, "choose another place, or use the repository that is there");
+}
+
+static int need_all(struct tz_mirror *mirror, struct tz_error *err)
+{
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
+        struct tz_error why = {0};
+        if (!tz_mirror_usable(mirror, i)) {
+            (void)tz_mirror_error(mirror, i, &why);
+            if (err)
+                *err = why;
+            return tz_while(err, "store '%s'", tz_mirror_name(mirror, i));
+        }
+    }
+    return 0;
+}
+
+static int put_all(struct tz_mirror *mirror, const char *name, const struct tz_buf *bytes,
+                   struct tz_error *err)
+{
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+        if (tz_store_put(tz_mirror_store(mirror, i), name, bytes->data, bytes->len, err))
+            return tz_while(err, "store '%s'", tz_mirror_name(mirror, i));
+    return 0;
+}
+
+static int put_slot(struct tz_mirror *mirror, const struct tz_keys *keys, const char *label,
+                    const struct tz_unlock *unlock, const struct tz_kdf_cost *cost,
+                    struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf slot = {0};
+    uint8_t hash[TZ_HASH_SIZE];
+    char name[TZ_NAME_TEXT];
+
+    if (tz_slot_seal(keys, TZ_ROLE_OPERATOR, label, unlock, cost, &slot, err) ||
+        tz_sha256(hash, slot.data, slot.len, err))
+        return -1;
+    tz_name_key(name, hash);
+    return put_all(mirror, name, &slot, err);
+}
+
+static int make_secret(const struct tz_repo_init_options *options, struct tz_unlock *ret,
+                       struct tz_error *err)
+{
+    const struct tz_config *config = options->config;
+
+    if (config->key_file && !config->passphrase_file && !config->passphrase_command &&
+        access(config->key_file, F_OK) != 0 && errno == ENOENT &&
+        tz_key_file_create(config->key_file, err))
+        return -1;
+    return tz_repo_unlock_secret(config, options->no_prompt, true, ret, err);
+}
+
+int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_REPO_ID_SIZE],
+                 struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_mirror) struct tz_mirror *mirror = NULL;
+    TZ_SCOPED(tz_scoped_keys) struct tz_keys *keys = NULL;
+    TZ_SCOPED(tz_scoped_unlock) struct tz_unlock unlock = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    struct tz_descriptor descriptor = {.version = TZ_FORMAT_VERSION, .created_ns = tz_now()};
+
+    if (tz_make_dirs(options->config->state, 0700, err) || make_secret(options, &unlock, err) ||
+        tz_repo_open_stores(&mirror, options->config, NULL, true, false, err) ||
+        need_all(mirror, err))
+        return -1;
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+        if (must_be_empty(mirror, i, err))
+            return -1;
+    tz_random(descriptor.repo_id, sizeof(descriptor.repo_id));
+    if (tz_keys_create(&keys, descriptor.repo_id, err) ||
+        tz_descriptor_write(&descriptor, &bytes, err) ||
+        put_slot(mirror, keys, "operator", &unlock, &options->cost, err) ||
+        put_all(mirror, TZ_NAME_DESCRIPTOR, &bytes, err))
+        return -1;
+    /* A catalog of a repository that was here before would only mislead. */
+    memcpy(ret_id, descriptor.repo_id, TZ_REPO_ID_SIZE);
+    return 0;
+}
+
+int tz_repo_recover(const struct tz_repo_init_options *options, const struct tz_keys *keys,
+                    const struct tz_unlock *unlock, struct tz_error *err)
+{
+    struct tz_repo repo = {.config = options->config,
+                           .warn = options->warn,
+                           .warn_arg = options->warn_arg,
+                           .lock_fd = -1};
+    TZ_SCOPED(tz_scoped_mirror) struct tz_mirror *mirror = NULL;
+
+    if (tz_repo_open_stores(&mirror, options->config, NULL, false, false, err))
+        return -1;
+    repo.mirror = mirror;
+    int failed = tz_repo_check_stores(&repo, false, err);
+    tz_buf_clear(&repo.descriptor_bytes);
+    if (failed)
+        return -1;
+    if (memcmp(repo.descriptor.repo_id, tz_keys_repo_id(keys), TZ_REPO_ID_SIZE) != 0)
+        return tz_fail(err, TZ_KEY, "the paper copy belongs to another repository");
+    if (need_all(mirror, err))
+        return -1;
+    return put_slot(mirror, keys, "recovered", unlock, &options->cost, err);
+}
+
+int tz_repo_add_slot(struct tz_repo *repo, enum tz_role role, const char *label,
+                     const struct tz_unlock *unlock, const struct tz_kdf_cost *cost,
+                     uint8_t ret_hash[TZ_HASH_SIZE], struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf slot = {0};
+    char name[TZ_NAME_TEXT];
+
+    if (role == TZ_ROLE_OPERATOR && tz_keys_need_operator(repo->keys, "add an operator", err))
+        return -1;
+    if (tz_slot_seal(repo->keys, role, label, unlock, cost, &slot, err) ||
+        tz_sha256(ret_hash, slot.data, slot.len, err))
+        return -1;
+    tz_name_key(name, ret_hash);
+    if (need_all(repo->mirror, err))
+        return tz_while(err, "a key slot must go to every store");
+    return put_all(repo->mirror, name, &slot, err);
+}
+
+int tz_repo_remove_slot(struct tz_repo *repo, const uint8_t hash[TZ_HASH_SIZE],
+                        struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) struct tz_slot_entry *slots = NULL;
+    size_t count = 0, operators = 0;
+    bool found = false, is_operator = false;
+    char name[TZ_NAME_TEXT];
+
+    if (tz_repo_slots(repo, &slots, &count, err))
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        bool this = memcmp(slots[i].hash, hash, TZ_HASH_SIZE) == 0;
+        found |= this;
+        is_operator |= this && slots[i].info.role == TZ_ROLE_OPERATOR;
+        operators += slots[i].info.role == TZ_ROLE_OPERATOR;
+    }
+    if (!found)
+        return tz_fail(err, TZ_NOT_FOUND, "there is no such key slot");
+    if (is_operator && operators == 1) {
+        (void)tz_fail(err, TZ_INVALID, "this is the last operator slot: without it nothing could "
+                                       "ever be restored");
+        return tz_hint(err, "add another one first: tozai key add --role operator");
+    }
+    if (need_all(repo->mirror, err))
+        return tz_while(err, "a key slot must be removed from every store");
+    tz_name_key(name, hash);
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
+        if (tz_store_remove(tz_mirror_store(repo->mirror, i), name, err))
+            return tz_while(err, "store '%s'", tz_mirror_name(repo->mirror, i));
+    return 0;
+}

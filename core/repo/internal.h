@@ -1,0 +1,60 @@
+/*
+ * Inside of an opened repository; only core/repo/ sees it.
+ */
+#ifndef TOZAI_REPO_INTERNAL_H
+#define TOZAI_REPO_INTERNAL_H
+
+#include "tozai/core/repo.h"
+
+#define DESCRIPTOR_MAX 4096
+#define SLOT_MAX       65536
+
+struct tz_repo {
+    const struct tz_config *config;
+    struct tz_mirror *mirror;
+    struct tz_keys *keys;
+    struct tz_catalog *catalog;
+    struct tz_descriptor descriptor;
+    struct tz_buf descriptor_bytes;
+    uint8_t slot[TZ_HASH_SIZE]; /* that opened */
+    int64_t store_ids[TZ_MIRROR_MAX_STORES];
+    int lock_fd;
+    tz_warn_fn *warn;
+    void *warn_arg;
+};
+
+/* One object of a listing. */
+struct tz_listed {
+    char name[TZ_NAME_TEXT];
+    uint64_t size;
+};
+struct tz_listing {
+    struct tz_listed *items;
+    size_t count, cap;
+};
+void tz_listing_clear(struct tz_listing *listing);
+static inline TZ_UNUSED void tz_scoped_listing(struct tz_listing *listing)
+{
+    tz_listing_clear(listing);
+}
+int tz_listing_add(struct tz_listing *listing, const char *name, uint64_t size,
+                   struct tz_error *err) TZ_MUST_CHECK;
+int tz_listing_read(struct tz_listing *listing, struct tz_store *store, const char *prefix,
+                    struct tz_error *err) TZ_MUST_CHECK;
+
+/* stores.c: open the mirror over the configured stores. */
+int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
+                        const char *only_store, bool create, bool read_only, struct tz_error *err)
+    TZ_MUST_CHECK;
+/* Read the descriptors, hold them against each other, put what cannot be used out. */
+int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error *err) TZ_MUST_CHECK;
+/* unlock.c */
+int tz_repo_unlock_secret(const struct tz_config *config, bool no_prompt, bool confirm,
+                          struct tz_unlock *ret, struct tz_error *err) TZ_MUST_CHECK;
+int tz_repo_open_keys(struct tz_repo *repo, const struct tz_repo_options *options,
+                      struct tz_error *err) TZ_MUST_CHECK;
+/* learn.c: note an object that was found in store i. */
+int tz_repo_learn(struct tz_repo *repo, size_t i, const char *name, uint64_t size,
+                  struct tz_error *err) TZ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,162 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "internal.h"
+
+#include "tozai/util/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/file.h>
+
+const struct tz_config *tz_repo_config(const struct tz_repo *repo)
+{
+    return repo->config;
+}
+
+struct tz_mirror *tz_repo_mirror(const struct tz_repo *repo)
+{
+    return repo->mirror;
+}
+
+const struct tz_keys *tz_repo_keys(const struct tz_repo *repo)
+{
+    return repo->keys;
+}
+
+struct tz_catalog *tz_repo_catalog(const struct tz_repo *repo)
+{
+    return repo->catalog;
+}
+
+int64_t tz_repo_store(const struct tz_repo *repo, size_t i)
+{
+    return repo->store_ids[i];
+}
+
+const char *tz_repo_state(const struct tz_repo *repo)
+{
+    return repo->config->state;
+}
+
+void tz_repo_warn(const struct tz_repo *repo, const char *format, ...)
+{
+    char text[2048];
+    va_list args;
+
+    if (!repo->warn)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    repo->warn(repo->warn_arg, text);
+}
+
+int tz_repo_state_dir(const struct tz_repo *repo, const char *name, char **ret,
+                      struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) char *path = tz_path_join(repo->config->state, name);
+    if (!path)
+        return tz_fail_nomem(err);
+    if (tz_make_dirs(path, 0700, err))
+        return -1;
+    *ret = TZ_TAKE(path);
+    return 0;
+}
+
+/* The lock is the file's, not its existence's: it goes with the process. */
+static int take_lock(struct tz_repo *repo, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) char *path = tz_path_join(repo->config->state, "lock");
+    char holder[64] = "";
+
+    if (!path)
+        return tz_fail_nomem(err);
+    repo->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (repo->lock_fd < 0)
+        return tz_fail_errno(err, errno, "open the lock '%s'", path);
+    if (flock(repo->lock_fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK)
+            return tz_fail_errno(err, errno, "lock '%s'", path);
+        ssize_t got = pread(repo->lock_fd, holder, sizeof(holder) - 1, 0);
+        if (got > 0)
+            holder[strcspn(holder, "\n")] = 0;
+        (void)tz_fail(err, TZ_BUSY, "another run (process %s) is working in '%s'",
+                      got > 0 ? holder : "?", repo->config->state);
+        return tz_hint(err, "wait for it, or stop it");
+    }
+    int len = snprintf(holder, sizeof(holder), "%ld\n", (long)getpid());
+    if (ftruncate(repo->lock_fd, 0))
+        return tz_fail_errno(err, errno, "write the lock '%s'", path);
+    return tz_pwrite_all(repo->lock_fd, holder, (size_t)len, 0, err);
+}
+
+/* A damaged catalog is only a cache: it is put aside and made anew from the stores. */
+static int open_catalog(struct tz_repo *repo, struct tz_error *err)
+{
+    struct tz_error why = {0};
+
+    if (tz_catalog_open(&repo->catalog, repo->config->state, repo->descriptor.repo_id, &why)) {
+        if (why.kind != TZ_CORRUPT) {
+            if (err)
+                *err = why;
+            return -1;
+        }
+        tz_repo_warn(repo, "%s; it is put aside and made anew from the stores", why.message);
+        if (tz_catalog_put_aside(repo->config->state, err) ||
+            tz_catalog_open(&repo->catalog, repo->config->state, repo->descriptor.repo_id, err))
+            return -1;
+    }
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
+        const char *name = tz_mirror_name(repo->mirror, i);
+        const struct tz_config_store *found = NULL;
+
+        for (size_t k = 0; k < repo->config->store_count; k++)
+            if (strcmp(repo->config->stores[k].name, name) == 0)
+                found = &repo->config->stores[k];
+        if (tz_catalog_store(repo->catalog, name, found ? found->url : "",
+                             found && found->location ? found->location : "", &repo->store_ids[i],
+                             err))
+            return -1;
+    }
+    return 0;
+}
+
+int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = calloc(1, sizeof(*repo));
+    if (!repo)
+        return tz_fail_nomem(err);
+    repo->lock_fd = -1;
+    repo->config = options->config;
+    repo->warn = options->warn;
+    repo->warn_arg = options->warn_arg;
+
+    if (tz_make_dirs(repo->config->state, 0700, err))
+        return tz_while(err, "make the state directory");
+    if (options->exclusive && take_lock(repo, err))
+        return -1;
+    if (tz_repo_open_stores(&repo->mirror, repo->config, options->only_store, false,
+                            options->read_only, err) ||
+        tz_repo_check_stores(repo, options->fill_empty, err) ||
+        tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) ||
+        tz_repo_refresh(repo, err))
+        return -1;
+    *ret = TZ_TAKE(repo);
+    return 0;
+}
+
+void tz_repo_free(struct tz_repo *repo)
+{
+    if (!repo)
+        return;
+    tz_catalog_free(repo->catalog);
+    tz_keys_free(repo->keys);
+    tz_mirror_free(repo->mirror);
+    tz_buf_clear(&repo->descriptor_bytes);
+    if (repo->lock_fd >= 0)
+        (void)close(repo->lock_fd);
+    free(repo);
+}

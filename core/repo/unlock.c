@@ -1,0 +1,142 @@
+#include "internal.h"
+
+#include <string.h>
+
+int tz_repo_unlock_secret(const struct tz_config *config, bool no_prompt, bool confirm,
+                          struct tz_unlock *ret, struct tz_error *err)
+{
+    struct tz_unlock_source source = {
+        .passphrase_file = config->passphrase_file,
+        .passphrase_command = config->passphrase_command,
+        .key_file = config->key_file,
+        .environment = true,
+        .prompt = !no_prompt,
+        .confirm = confirm,
+        .prompt_text = confirm ? "New passphrase" : "Passphrase",
+    };
+    return tz_unlock_read(ret, &source, err);
+}
+
+/* Slots of every store, each once. */
+static int list_slots(struct tz_repo *repo, struct tz_listing *slots, struct tz_error *err)
+{
+    struct tz_error why = {0};
+    bool any = false;
+
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
+        TZ_SCOPED(tz_scoped_listing) struct tz_listing here = {0};
+        if (!tz_mirror_usable(repo->mirror, i))
+            continue;
+        if (tz_listing_read(&here, tz_mirror_store(repo->mirror, i), "keys/", &why))
+            continue;
+        any = true;
+        for (size_t k = 0; k < here.count; k++) {
+            bool known = false;
+            for (size_t m = 0; m < slots->count; m++)
+                known |= strcmp(slots->items[m].name, here.items[k].name) == 0;
+            if (!known && tz_name_parse(here.items[k].name).kind == TZ_NAME_IS_KEY &&
+                tz_listing_add(slots, here.items[k].name, here.items[k].size, err))
+                return -1;
+        }
+    }
+    if (!any)
+        return tz_fail(err, TZ_UNAVAILABLE, "list the key slots: %s", why.message);
+    return 0;
+}
+
+int tz_repo_slots(struct tz_repo *repo, struct tz_slot_entry **ret, size_t *ret_count,
+                  struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing slots = {0};
+    TZ_SCOPED(tz_scoped_free) struct tz_slot_entry *entries = NULL;
+    size_t count = 0;
+
+    if (list_slots(repo, &slots, err))
+        return -1;
+    entries = calloc(slots.count + 1, sizeof(*entries));
+    if (!entries)
+        return tz_fail_nomem(err);
+    for (size_t i = 0; i < slots.count; i++) {
+        TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+        struct tz_slot_entry *entry = &entries[count];
+        struct tz_name name = tz_name_parse(slots.items[i].name);
+        struct tz_error why = {0};
+
+        if (tz_mirror_get_hashed(repo->mirror, slots.items[i].name, name.hash, SLOT_MAX, &bytes,
+                                 NULL, &why) ||
+            tz_slot_info(&entry->info, bytes.data, bytes.len, &why)) {
+            tz_repo_warn(repo, "key slot '%s' cannot be read: %s", slots.items[i].name,
+                         why.message);
+            continue;
+        }
+        memcpy(entry->hash, name.hash, TZ_HASH_SIZE);
+        entry->current = memcmp(entry->hash, repo->slot, TZ_HASH_SIZE) == 0;
+        count++;
+    }
+    *ret = TZ_TAKE(entries);
+    *ret_count = count;
+    return 0;
+}
+
+static int try_slot(struct tz_repo *repo, const struct tz_slot_entry *slot,
+                    const struct tz_unlock *unlock, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    char name[TZ_NAME_TEXT];
+
+    tz_name_key(name, slot->hash);
+    if (tz_mirror_get_hashed(repo->mirror, name, slot->hash, SLOT_MAX, &bytes, NULL, err) ||
+        tz_slot_open(&repo->keys, bytes.data, bytes.len, unlock, err))
+        return -1;
+    memcpy(repo->slot, slot->hash, TZ_HASH_SIZE);
+    return 0;
+}
+
+/* Slots that this secret may open: operators first when one is needed, else writers. */
+static int open_any(struct tz_repo *repo, const struct tz_slot_entry *slots, size_t count,
+                    const struct tz_unlock *unlock, bool operator_first, struct tz_error *err)
+{
+    size_t tried = 0;
+    struct tz_error why = {0};
+
+    for (int pass = 0; pass < 2; pass++) {
+        enum tz_role role = (pass == 0) == operator_first ? TZ_ROLE_OPERATOR : TZ_ROLE_WRITER;
+        for (size_t i = 0; i < count; i++) {
+            if (slots[i].info.kind != unlock->kind || slots[i].info.role != role ||
+                memcmp(slots[i].info.repo_id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) != 0)
+                continue;
+            tried++;
+            if (!try_slot(repo, &slots[i], unlock, &why))
+                return 0;
+            if (why.kind != TZ_KEY)
+                tz_repo_warn(repo, "a key slot cannot be opened: %s", why.message);
+        }
+    }
+    if (unlock->kind == TZ_UNLOCK_KEY_FILE)
+        (void)tz_fail(err, TZ_KEY, "wrong key file: it opens none of %zu key slots", tried);
+    else
+        (void)tz_fail(err, TZ_KEY, "wrong passphrase: it opens none of %zu key slots", tried);
+    return tz_hint(err, "check passphrase_file, passphrase_command or key_file in '%s'",
+                   repo->config->file);
+}
+
+int tz_repo_open_keys(struct tz_repo *repo, const struct tz_repo_options *options,
+                      struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_unlock) struct tz_unlock unlock = {0};
+    TZ_SCOPED(tz_scoped_free) struct tz_slot_entry *slots = NULL;
+    size_t count = 0;
+
+    if (tz_repo_slots(repo, &slots, &count, err))
+        return -1;
+    if (count == 0) {
+        (void)tz_fail(err, TZ_KEY, "the stores hold no readable key slot");
+        return tz_hint(err, "with the paper copy: tozai key recover");
+    }
+    if (tz_repo_unlock_secret(repo->config, options->no_prompt, false, &unlock, err) ||
+        open_any(repo, slots, count, &unlock, options->need_operator, err))
+        return -1;
+    if (options->need_operator)
+        return tz_keys_need_operator(repo->keys, options->purpose, err);
+    return 0;
+}

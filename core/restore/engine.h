@@ -1,0 +1,124 @@
+/*
+ * Inside of a restore.
+ */
+#ifndef TOZAI_RESTORE_ENGINE_H
+#define TOZAI_RESTORE_ENGINE_H
+
+#include "tozai/core/chunkreader.h"
+#include "tozai/core/manifest.h"
+#include "tozai/core/restore.h"
+#include "tozai/util/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define WINDOW_FILES 65536U
+#define WINDOW_WANTS 131072U
+
+struct hole {
+    uint64_t offset, len;
+};
+
+/* A file while its content is put together. */
+struct file {
+    struct tz_entry entry; /* without its extents */
+    pthread_mutex_t mutex;
+    bool opened;
+    int fd; /* -1: left as it is, or failed */
+    uint64_t old_size;
+    struct hole *holes;
+    size_t hole_count, hole_cap;
+    atomic_uint pending; /* wants that are not done, and one while the plan is made */
+    atomic_bool failed;
+    bool done;
+};
+
+/* Bytes of a chunk that a file wants. */
+struct want {
+    struct file *file;
+    uint64_t file_offset;
+    int64_t pack;
+    uint32_t frame;
+    uint32_t chunk_at; /* of the chunk in the frame */
+    uint32_t chunk_len;
+    uint32_t offset; /* in the chunk */
+    uint32_t len;
+    bool satisfied;
+    uint8_t id[TZ_ID_SIZE];
+};
+
+struct worker {
+    struct tz_frame_opener *opener;
+    struct tz_idhash *hash;
+    struct tz_buf sealed, plain, local;
+};
+
+/* All wants of one frame. */
+struct frame_job {
+    struct tz_job job;
+    struct restore *restore;
+    struct want *wants;
+    size_t count;
+    struct tz_catalog_pack pack;
+    struct tz_frame_info info;
+    uint32_t frame;
+    bool submitted;
+};
+
+struct directory {
+    struct tz_entry entry;
+    bool finish; /* false: an ancestor of a partial restore's target */
+};
+
+struct restore {
+    const struct tz_restore_options *options;
+    struct tz_repo *repo;
+    struct tz_place *place;
+    struct tz_pool *pool;
+    struct worker *workers;
+    bool compare; /* second pass of --verify: nothing is written */
+    const char *device; /* to_file: a block device that takes the content */
+    char *file_name;    /* to_file: the name in the target's folder */
+
+    struct file **files;
+    size_t file_count;
+    struct want *wants;
+    size_t want_count;
+    struct tz_entry *links; /* hard links of the window */
+    size_t link_count, link_cap;
+    struct directory *stack; /* directories above the present entry */
+    size_t depth, depth_cap;
+    struct tz_entry *left; /* directories that the walk has left in this window */
+    size_t left_count, left_cap;
+
+    atomic_ullong entries, files_done, bytes, fetched, written, healed, failed, damaged;
+    pthread_mutex_t warn_mutex;
+    atomic_ullong warnings;
+    pthread_mutex_t error_mutex; /* the first fault that ends the restore */
+    struct tz_error error;
+    atomic_bool stopped;
+    uint64_t total_files, total_bytes;
+    int64_t next_progress;
+};
+
+/* A path is not as it should be. */
+void tz_restore_spoil(struct restore *restore, struct file *file, const struct tz_error *why);
+void tz_restore_warn(struct restore *restore, const struct tz_entry *entry,
+                     const struct tz_error *why);
+void tz_restore_report(struct restore *restore, bool now);
+
+/* file.c: open at the first use; false: nothing is to be done with it. */
+bool tz_restore_open_file(struct restore *restore, struct file *file);
+/* One want (or the plan's own hold) is done; the last one finishes the file. */
+void tz_restore_release(struct restore *restore, struct file *file);
+int tz_restore_add_hole(struct file *file, uint64_t offset, uint64_t len, struct tz_error *err)
+    TZ_MUST_CHECK;
+void tz_restore_free_file(struct file *file);
+/* frame.c */
+void tz_restore_run_frame(struct tz_job *job, unsigned worker);
+/* window.c */
+int tz_restore_plan_file(struct restore *restore, struct tz_entry *entry, struct tz_error *err)
+    TZ_MUST_CHECK;
+int tz_restore_end_window(struct restore *restore, struct tz_error *err) TZ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,256 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "sqlite_copy.h"
+
+#include "tozai/core/source.h"
+#include "tozai/util/file.h"
+#include "tozai/util/interrupt.h"
+#include "tozai/util/time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tozai/util/banned.h"
+
+#define STEP_PAGES  2048
+#define PATIENCE_NS (60 * TZ_SECOND_NS) /* with locks of others */
+#define HEAD_SIZE   100
+#define COPY_NAME   "copy.db"
+
+static void close_database(sqlite3 **database)
+{
+    (void)sqlite3_close(*database);
+}
+
+/* A directory of our own in scratch, removed with the copy in it. */
+static void remove_place(char **place)
+{
+    if (!*place)
+        return;
+    char *copy = tz_path_join(*place, COPY_NAME);
+    if (copy)
+        (void)unlink(copy);
+    free(copy);
+    (void)rmdir(*place);
+    free(*place);
+}
+
+/* code is SQLite's. */
+static int fail(struct tz_error *err, sqlite3 *database, int code, const char *what)
+{
+    const char *why = database && sqlite3_errcode(database) == code ? sqlite3_errmsg(database)
+                                                                    : sqlite3_errstr(code);
+
+    switch (code & 0xff) {
+    case SQLITE_NOTADB:
+        (void)tz_fail(err, TZ_INVALID, "%s: %s", what, why);
+        return tz_hint(err, "an encrypted database can be backed up with a source of type "
+                            "'command' that runs its own dump tool");
+    case SQLITE_CORRUPT:
+        return tz_fail(err, TZ_CORRUPT, "%s: %s", what, why);
+    case SQLITE_NOMEM:
+        return tz_fail_nomem(err);
+    case SQLITE_FULL:
+        return tz_fail(err, TZ_NOSPC, "%s: %s", what, why);
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return tz_fail(err, TZ_DENIED, "%s: %s", what, why);
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        return tz_fail(err, TZ_IO, "%s: %s", what, why);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        (void)tz_fail(err, TZ_FAILED, "%s: %s", what, why);
+        return tz_hint(err, "another program holds a lock on the database for more than a minute");
+    default:
+        return tz_fail(err, TZ_FAILED, "%s: %s", what, why);
+    }
+}
+
+static void pause_shortly(void)
+{
+    const struct timespec moment = {.tv_nsec = 10000000};
+    (void)nanosleep(&moment, NULL);
+}
+
+/* Called while somebody else holds a lock: 1 to try again. */
+static int be_patient(void *arg, int count)
+{
+    int64_t *start = arg;
+
+    if (count == 0)
+        *start = tz_monotonic();
+    if (tz_interrupted() || tz_monotonic() - *start > PATIENCE_NS)
+        return 0;
+    pause_shortly();
+    return 1;
+}
+
+/* Run one statement to its first row. */
+static int run(sqlite3 *database, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(database, sql, -1, &statement, NULL);
+
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+        if (code == SQLITE_ROW || code == SQLITE_DONE)
+            code = SQLITE_OK;
+    }
+    (void)sqlite3_finalize(statement);
+    return code;
+}
+
+/* Is there a log with content?  It is not ours to move into the database. */
+static bool has_log(const char *path)
+{
+    struct stat st;
+    TZ_SCOPED(tz_scoped_free) char *log = NULL;
+
+    if (asprintf(&log, "%s-wal", path) < 0) {
+        log = NULL;
+        return false;
+    }
+    return stat(log, &st) == 0 && st.st_size > 0;
+}
+
+/* Open the database and begin to read. SQLite's code. */
+static int open_for(sqlite3 **ret, const char *path, int flags, int64_t *patience)
+{
+    int code = sqlite3_open_v2(path, ret, flags | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (code != SQLITE_OK)
+        return code;
+    (void)sqlite3_busy_handler(*ret, be_patient, patience);
+    (void)sqlite3_extended_result_codes(*ret, 1);
+    if (has_log(path))
+        (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    code = run(*ret, "BEGIN");
+    /* Only the first read takes the snapshot. */
+    return code == SQLITE_OK ? run(*ret, "SELECT count(*) FROM sqlite_schema") : code;
+}
+
+/*
+ * Reading is enough, except for a database in WAL mode whose shared memory must be made or
+ * recovered first.
+ */
+static int open_source(sqlite3 **ret, const char *path, int64_t *patience, struct tz_error *err)
+{
+    int code = open_for(ret, path, SQLITE_OPEN_READONLY, patience);
+    int kind = code & 0xff;
+
+    if (kind == SQLITE_CANTOPEN || kind == SQLITE_READONLY) {
+        (void)sqlite3_close(*ret);
+        *ret = NULL;
+        code = open_for(ret, path, SQLITE_OPEN_READWRITE, patience);
+    }
+    if (tz_interrupt_check(err))
+        return -1;
+    return code == SQLITE_OK ? 0 : fail(err, *ret, code, "open");
+}
+
+static int open_copy(sqlite3 **ret, const char *path, struct tz_error *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    /* So that it has the right mode from the beginning. */
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return tz_fail_errno(err, errno, "make '%s'", path);
+    (void)close(fd);
+
+    int code = sqlite3_open_v2(path, ret, flags, NULL);
+    if (code == SQLITE_OK)
+        code = run(*ret, "PRAGMA journal_mode=OFF");
+    if (code == SQLITE_OK)
+        code = run(*ret, "PRAGMA synchronous=OFF");
+    return code == SQLITE_OK ? 0 : fail(err, *ret, code, "open the copy");
+}
+
+static int copy_pages(sqlite3 *from, sqlite3 *to, int *ret_pages, struct tz_error *err)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+    int code = SQLITE_OK, pages = 0;
+
+    if (!backup)
+        return fail(err, to, sqlite3_errcode(to), "copy");
+    while (code == SQLITE_OK && !tz_interrupted()) {
+        code = sqlite3_backup_step(backup, STEP_PAGES);
+        pages = sqlite3_backup_pagecount(backup);
+    }
+    (void)sqlite3_backup_finish(backup);
+    if (code != SQLITE_DONE && tz_interrupt_check(err))
+        return -1;
+    if (code != SQLITE_DONE)
+        return fail(err, to, code, "copy");
+    *ret_pages = pages;
+    return 0;
+}
+
+/* Is the file at path a database of that many pages?  Its descriptor and page size if so. */
+static int check_copy(struct tz_sqlite_copy *ret, const char *path, int pages, struct tz_error *err)
+{
+    uint8_t head[HEAD_SIZE];
+    size_t len = 0;
+    struct stat st;
+    TZ_SCOPED(tz_scoped_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &st))
+        return tz_fail_errno(err, errno, "open the copy");
+    if (tz_pread_full(fd, head, sizeof(head), 0, &len, err))
+        return -1;
+    uint32_t page_size = tz_page_size_of("", 0, head, len, (uint64_t)st.st_size);
+    bool empty = st.st_size == 0 && pages == 0;
+    if (!empty && (page_size == 0 || (uint64_t)st.st_size != (uint64_t)pages * page_size))
+        return tz_fail(err, TZ_CORRUPT, "the copy has %jd bytes, not %d pages of %u",
+                       (intmax_t)st.st_size, pages, page_size);
+    ret->fd = TZ_TAKE_FD(fd);
+    ret->page_size = page_size;
+    return 0;
+}
+
+/* Copy into the file at copy_path. */
+static int copy_database(struct tz_sqlite_copy *ret, const char *path, const char *copy_path,
+                         struct tz_error *err)
+{
+    int64_t patience = 0;
+    int pages = 0;
+    TZ_SCOPED(close_database) sqlite3 *from = NULL;
+    TZ_SCOPED(close_database) sqlite3 *to = NULL;
+
+    if (open_source(&from, path, &patience, err))
+        return -1;
+    ret->time_ns = tz_now();
+    if (open_copy(&to, copy_path, err) || copy_pages(from, to, &pages, err))
+        return -1;
+    int code = sqlite3_close(to);
+    if (code != SQLITE_OK)
+        return fail(err, to, code, "close the copy");
+    to = NULL;
+    return check_copy(ret, copy_path, pages, err);
+}
+
+int tz_sqlite_copy(struct tz_sqlite_copy *ret, const char *path, const char *scratch,
+                   struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) char *copy_path = NULL;
+    TZ_SCOPED(remove_place) char *place = tz_path_join(scratch, "sqlite-XXXXXX");
+
+    if (!place)
+        return tz_fail_nomem(err);
+    if (!mkdtemp(place)) {
+        int number = errno;
+        free(TZ_TAKE(place)); /* nothing to remove */
+        return tz_fail_errno(err, number, "make a directory in '%s'", scratch);
+    }
+    copy_path = tz_path_join(place, COPY_NAME);
+    if (!copy_path)
+        return tz_fail_nomem(err);
+    return copy_database(ret, path, copy_path, err);
+}

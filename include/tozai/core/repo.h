@@ -1,0 +1,97 @@
+/*
+ * An opened repository: configuration, stores, keys and catalog together.
+ *
+ * Threads: the repository and its catalog belong to the main thread; the mirror's reads and the
+ * keys may be used by workers.
+ */
+#ifndef TOZAI_CORE_REPO_H
+#define TOZAI_CORE_REPO_H
+
+#include "tozai/core/catalog.h"
+#include "tozai/core/config.h"
+#include "tozai/storage/mirror.h"
+
+/* Something that went wrong but did not stop the work, for cmd/ to show. */
+typedef void tz_warn_fn(void *arg, const char *text);
+
+struct tz_repo_options {
+    const struct tz_config *config; /* borrowed for the life of the repository */
+    bool need_operator;             /* fail early with this purpose if the key cannot restore */
+    const char *purpose;            /* "restore" */
+    bool exclusive;                 /* take the state's lock: another holder is TZ_BUSY */
+    bool read_only;                 /* never write to a store */
+    bool fill_empty;                /* sync: a store without a descriptor may be filled */
+    bool no_prompt;
+    const char *only_store; /* NULL: all; else use just this one */
+    tz_warn_fn *warn;
+    void *warn_arg;
+};
+
+struct tz_repo;
+
+/*
+ * Open stores, descriptor, keys and catalog, and learn what is new in the stores.  A missing catalog is
+ * made anew from the stores.  Fails if no store can be used, if one is another repository's, or if
+ * no key slot opens.
+ */
+int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)
+    TZ_MUST_CHECK;
+void tz_repo_free(struct tz_repo *repo);
+TZ_DEFINE_SCOPED(struct tz_repo *, tz_scoped_repo, tz_repo_free)
+
+struct tz_repo_init_options {
+    const struct tz_config *config;
+    struct tz_kdf_cost cost; /* zero: default */
+    bool no_prompt;
+    tz_warn_fn *warn;
+    void *warn_arg;
+};
+/* Make the repository in every configured store; all must be reachable and hold none yet. */
+int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_REPO_ID_SIZE],
+                 struct tz_error *err) TZ_MUST_CHECK;
+
+const struct tz_config *tz_repo_config(const struct tz_repo *repo);
+struct tz_mirror *tz_repo_mirror(const struct tz_repo *repo);
+const struct tz_keys *tz_repo_keys(const struct tz_repo *repo);
+struct tz_catalog *tz_repo_catalog(const struct tz_repo *repo);
+/* The catalog's number of mirror store i. */
+int64_t tz_repo_store(const struct tz_repo *repo, size_t i);
+const char *tz_repo_state(const struct tz_repo *repo);
+void tz_repo_warn(const struct tz_repo *repo, const char *format, ...) TZ_PRINTF(2, 3);
+/* state/<name>, made 0700; to be freed. */
+int tz_repo_state_dir(const struct tz_repo *repo, const char *name, char **ret,
+                      struct tz_error *err) TZ_MUST_CHECK;
+
+/* List index, generations and tombstones of every usable store, and learn what the catalog lacks. */
+int tz_repo_refresh(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
+
+/*
+ * Find a generation: "latest", an id or unique prefix (8 digits or more), a time or an age.  A sealed one is
+ * wanted unless unsealed is allowed.  Not there: TZ_NOT_FOUND with the nearest before and after
+ * in the hint; a prefix of several: TZ_INVALID.
+ */
+int tz_repo_find(struct tz_repo *repo, const char *source, const char *point,
+                 struct tz_head *ret, struct tz_error *err) TZ_MUST_CHECK;
+/* Split "SOURCE@POINT"; *ret_point is "latest" without one.  Both to be freed. */
+int tz_repo_split_point(const char *text, char **ret_source, char **ret_point,
+                        struct tz_error *err) TZ_MUST_CHECK;
+
+/* Key slots in the stores. */
+struct tz_slot_entry {
+    uint8_t hash[TZ_HASH_SIZE];
+    struct tz_slot_info info;
+    bool current; /* the one that is open now */
+};
+int tz_repo_slots(struct tz_repo *repo, struct tz_slot_entry **ret, size_t *ret_count,
+                  struct tz_error *err) TZ_MUST_CHECK; /* free() */
+int tz_repo_add_slot(struct tz_repo *repo, enum tz_role role, const char *label,
+                     const struct tz_unlock *unlock, const struct tz_kdf_cost *cost,
+                     uint8_t ret_hash[TZ_HASH_SIZE], struct tz_error *err) TZ_MUST_CHECK;
+/* From every store; the last operator slot is refused. */
+int tz_repo_remove_slot(struct tz_repo *repo, const uint8_t hash[TZ_HASH_SIZE],
+                        struct tz_error *err) TZ_MUST_CHECK;
+/* Add an operator slot with keys from a paper copy, without any other key. */
+int tz_repo_recover(const struct tz_repo_init_options *options, const struct tz_keys *keys,
+                    const struct tz_unlock *unlock, struct tz_error *err) TZ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * What a store driver gives.  Every function is required; what a driver cannot do is a feature
+ * bit that it does not set.  Names were checked by the caller (store.c).  The contracts are those of
+ * store.h; a driver is done when tests/support/store_contract.c passes on it.
+ *
+ * Errors name the object and the place.  A failure that may pass when tried again (a server that
+ * is busy, a connection lost) has the kind TZ_UNAVAILABLE; all other kinds are final.
+ */
+#ifndef TOZAI_STORAGE_DRIVER_H
+#define TOZAI_STORAGE_DRIVER_H
+
+#include "tozai/storage/store.h"
+
+struct tz_store_driver {
+    const char *scheme; /* "file" */
+    unsigned features;
+    /* *ret is the driver's own state, given to every other function. */
+    int (*open)(void **ret, const struct tz_store_options *options, struct tz_error *err);
+    void (*free)(void *state);
+    /* replace: take the place of an object of that name instead of failing with TZ_EXISTS. */
+    int (*put)(void *state, const char *name, const void *data, size_t len, bool replace,
+               struct tz_error *err);
+    int (*get)(void *state, const char *name, uint64_t offset, size_t len, struct tz_buf *out,
+               struct tz_error *err);
+    int (*stat)(void *state, const char *name, struct tz_store_stat *ret, struct tz_error *err);
+    int (*list)(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
+                struct tz_error *err);
+    int (*remove)(void *state, const char *name, struct tz_error *err);
+};
+
+extern const struct tz_store_driver tz_store_driver_file;
+extern const struct tz_store_driver tz_store_driver_mem;
+
+/*
+ * Make a store of a driver directly, as tests do with wrappers.  state becomes the store's; it is
+ * freed on failure, too.
+ */
+int tz_store_new(struct tz_store **ret, const struct tz_store_driver *driver, void *state,
+                 const struct tz_store_options *options, struct tz_error *err) TZ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * The mirror: several stores that hold the same objects.
+ *
+ * Writing.  tz_mirror_put() gives an object to the queue of every usable store; one writer thread
+ * for each store takes them out in order and retries what may pass (exponential, jittered).  So
+ * each store receives objects in the order of the puts.  A store that fails for good is *out*: what
+ * was queued for it and all later puts are reported as not stored there, and the others go on.  A slow
+ * store does not stop a fast one until queue_bytes wait for it.  The results of all puts are
+ * collected and handed out by tz_mirror_results() on the caller's thread.
+ *
+ * Reading.  The stores are tried in the order of preference (those that are not out and local
+ * first, as configured; one that a read could not reach comes behind the others for a minute), and
+ * the next one is taken on an error or when the bytes are not accepted.  When none gives the object,
+ * those that could not be reached are asked again, as writes are.
+ *
+ * Threads: puts, flush and results belong to one thread at a time; reads and tz_mirror_store() may
+ * be used by any thread at any time.
+ */
+#ifndef TOZAI_STORAGE_MIRROR_H
+#define TOZAI_STORAGE_MIRROR_H
+
+#include "tozai/storage/blob.h"
+#include "tozai/storage/store.h"
+
+#define TZ_MIRROR_MAX_STORES 16
+
+struct tz_mirror_options {
+    uint64_t queue_bytes; /* that may wait for one store; 0: 64 MiB.  One object always fits */
+    unsigned attempts;    /* tries of one operation; 0: 5 */
+    unsigned backoff_ms;  /* first pause between tries; 0: 200 */
+};
+
+struct tz_mirror;
+
+/*
+ * Open every store.  One that cannot be opened is out from the start (see tz_mirror_error());
+ * it is an error only if none can.
+ */
+int tz_mirror_open(struct tz_mirror **ret, const struct tz_store_options *stores, size_t count,
+                   const struct tz_mirror_options *options, struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * The same over stores that the caller opened (NULL for one that is out); they become the mirror's
+ * and are freed on failure, too.
+ */
+int tz_mirror_new(struct tz_mirror **ret, struct tz_store **stores, size_t count,
+                  const struct tz_mirror_options *options, struct tz_error *err) TZ_MUST_CHECK;
+/* Drops what is still queued; flush before. */
+void tz_mirror_free(struct tz_mirror *mirror);
+TZ_DEFINE_SCOPED(struct tz_mirror *, tz_scoped_mirror, tz_mirror_free)
+
+size_t tz_mirror_count(const struct tz_mirror *mirror);
+/* Store i, or NULL if it could not be opened. */
+struct tz_store *tz_mirror_store(struct tz_mirror *mirror, size_t i);
+const char *tz_mirror_name(const struct tz_mirror *mirror, size_t i);
+/* Not out. */
+bool tz_mirror_usable(struct tz_mirror *mirror, size_t i);
+/* Why store i is out; false if it is not. */
+bool tz_mirror_error(struct tz_mirror *mirror, size_t i, struct tz_error *ret);
+/* Take store i out for the rest of the run, for this reason. */
+void tz_mirror_exclude(struct tz_mirror *mirror, size_t i, const struct tz_error *why);
+
+/* Every store that is usable. */
+#define TZ_MIRROR_ALL UINT32_MAX
+
+/*
+ * Queue an object for the stores of the mask (bit i: store i); holds the blob.  An object that a
+ * store has already under this name counts as stored if its size is right.  tag comes back
+ * with the results, one for each store of the mask.  Fails, without results, with TZ_UNAVAILABLE
+ * when no store of the mask is usable, and with TZ_INTERRUPTED when that comes while it waits for
+ * room.
+ */
+int tz_mirror_put(struct tz_mirror *mirror, const char *name, struct tz_blob *blob, uint32_t mask,
+                  uint64_t tag, struct tz_error *err) TZ_MUST_CHECK;
+/* Wait until every queued put is durable or has failed; fails only if no store is left. */
+int tz_mirror_flush(struct tz_mirror *mirror, struct tz_error *err) TZ_MUST_CHECK;
+
+struct tz_mirror_result {
+    uint64_t tag;
+    size_t store;
+    bool stored; /* false: the store was, or went, out */
+};
+/* Hand out up to max results that came since the last call; returns how many. */
+size_t tz_mirror_results(struct tz_mirror *mirror, struct tz_mirror_result *results, size_t max);
+
+/*
+ * Does this object do?  Return 0, or -1 with err set (TZ_CORRUPT) to try another store.  data may
+ * be changed in place (decryption): a refused copy is thrown away.
+ */
+typedef int tz_mirror_accept_fn(void *arg, uint8_t *data, size_t len, struct tz_error *err);
+
+/*
+ * Read a part of an object from the first store that gives acceptable bytes.  accept NULL: any
+ * that has all len bytes will do.  *ret_store (may be NULL) says which; *ret_failed (may be NULL)
+ * gets a bit for each store that was tried in vain for a reason other than being out.  When all
+ * fail, the error names each store's reason; TZ_CORRUPT if one gave wrong bytes, TZ_NOT_FOUND if
+ * every store says that it has none (one that could not be opened or reached may have it).
+ */
+int tz_mirror_get(struct tz_mirror *mirror, const char *name, uint64_t offset, size_t len,
+                  tz_mirror_accept_fn *accept, void *arg, struct tz_buf *out, size_t *ret_store,
+                  uint32_t *ret_failed, struct tz_error *err) TZ_MUST_CHECK;
+/* Read a whole object of at most max bytes whose SHA-256 is hash. */
+int tz_mirror_get_hashed(struct tz_mirror *mirror, const char *name, const uint8_t hash[TZ_HASH_SIZE],
+                         size_t max, struct tz_buf *out, size_t *ret_store, struct tz_error *err)
+    TZ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * A store keeps named, immutable objects: a local directory ("file:///path"), memory ("mem:name"),
+ * later a bucket ("s3://bucket/prefix").
+ *
+ * Names are relative paths of [0-9A-Za-z._-] components joined by '/', at most 200 bytes, without
+ * empty, "." or ".." components, and the first is not "tmp", which drivers have for themselves;
+ * anything else is refused with TZ_INVALID.
+ *
+ * A put is all or nothing: once it returns 0 the whole object is durable under its name; if it
+ * fails, no reader ever sees a part of it and nothing is left behind (a crash may leave a
+ * temporary file that lists never show and that the next open removes once it is old).
+ *
+ * Threads: a store handle may be used by several threads at once.
+ */
+#ifndef TOZAI_STORAGE_STORE_H
+#define TOZAI_STORAGE_STORE_H
+
+#include "tozai/storage/digest.h"
+#include "tozai/util/buf.h"
+
+#include <stdbool.h>
+
+/* What a driver can do beyond the required functions. */
+#define TZ_STORE_RANGES  1U /* get reads a part without transferring the rest */
+#define TZ_STORE_ATOMIC  2U /* a put of a name that is taken is refused atomically */
+#define TZ_STORE_LOCAL   4U /* on this machine: reads cost no network */
+
+#define TZ_STORE_NAME_MAX 200
+
+struct tz_store_options {
+    const char *name;     /* from the configuration: "east" */
+    const char *url;
+    const char *location; /* "tokyo"; may be NULL */
+    bool read_only;       /* refuse every change before it is tried */
+    bool create;          /* make the top directory where it is missing (init) */
+    unsigned timeout_s;   /* 0: the driver's default */
+};
+
+struct tz_store_stat {
+    bool exists;
+    uint64_t size;
+    int64_t changed_ns; /* when the store received it, by the store's own clock */
+};
+
+struct tz_store;
+
+/*
+ * Open the store.  A place that does not exist or cannot be reached fails with TZ_UNAVAILABLE
+ * (unless create), one that may not be entered with TZ_DENIED, an unknown scheme with
+ * TZ_INVALID.  options are copied.  Free it with tz_store_free().
+ */
+int tz_store_open(struct tz_store **ret, const struct tz_store_options *options,
+                  struct tz_error *err) TZ_MUST_CHECK;
+/* NULL is allowed. */
+void tz_store_free(struct tz_store *store);
+TZ_DEFINE_SCOPED(struct tz_store *, tz_scoped_store, tz_store_free)
+
+const char *tz_store_name(const struct tz_store *store);
+const char *tz_store_url(const struct tz_store *store);
+const char *tz_store_location(const struct tz_store *store); /* "" if it has none */
+unsigned tz_store_features(const struct tz_store *store);
+
+/*
+ * Store len bytes under name, durably.  A name that is taken: TZ_EXISTS, and the old object stays.
+ * data may be a tz_blob's: aligned, with room up to the alignment behind it (see blob.h), which
+ * lets a driver write it without a copy; it need not be.
+ */
+int tz_store_put(struct tz_store *store, const char *name, const void *data, size_t len,
+                 struct tz_error *err) TZ_MUST_CHECK;
+/* The same, but takes the place of an object of that name, atomically.  For healing only. */
+int tz_store_replace(struct tz_store *store, const char *name, const void *data, size_t len,
+                     struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * Append to out the bytes [offset, offset + len) of the object, fewer if it ends before.  No such
+ * object: TZ_NOT_FOUND.  What stands in out is unchanged on failure.
+ */
+int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size_t len,
+                 struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
+/* Not existing is an answer, not an error. */
+int tz_store_stat(struct tz_store *store, const char *name, struct tz_store_stat *ret,
+                  struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * Call found() for every object whose name begins with prefix ("packs/", "", "generations/ab12/"),
+ * in ascending byte order of names.  found() returns 0 to go on, or -1 with err set to stop,
+ * which the list then returns.  found() may call get and stat, not change the store.  A listing
+ * that cannot be completed is an error, never a short list.
+ */
+typedef int tz_store_found_fn(void *arg, const char *name, const struct tz_store_stat *stat,
+                              struct tz_error *err);
+int tz_store_list(struct tz_store *store, const char *prefix, tz_store_found_fn *found, void *arg,
+                  struct tz_error *err) TZ_MUST_CHECK;
+/* Delete an object.  It is no error if there is none. */
+int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *err) TZ_MUST_CHECK;
+
+/* Is this a name that a store accepts? */
+bool tz_store_name_valid(const char *name);
+
+#endif

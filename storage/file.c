@@ -1,0 +1,216 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "tozai/util/file.h"
+#include "file_driver.h"
+#include "tozai/util/time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tozai/util/banned.h"
+
+/* Is this how a path says that there is no such object? */
+static bool missing(const struct tz_file_store *store, int number)
+{
+    return (number == ENOENT || number == ENOTDIR) && !tz_file_gone(store);
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* "%20" is a space; false if a '%' is not followed by two digits, or if they make a NUL. */
+static bool percent_decode(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; from++, to++) {
+        *to = *from;
+        if (*from != '%')
+            continue;
+        int high = hex_digit(from[1]);
+        int low = high < 0 ? -1 : hex_digit(from[2]);
+        if (low < 0 || (high == 0 && low == 0))
+            return false;
+        *to = (char)(high * 16 + low);
+        from += 2;
+    }
+    *to = '\0';
+    return true;
+}
+
+/* "file:///a/b" and "file:/a/b" are "/a/b". */
+static int path_of_url(char **ret, const char *url, struct tz_error *err)
+{
+    const char *path = url + strlen("file:");
+    if (strncmp(path, "///", 3) == 0)
+        path += 2;
+    if (path[0] != '/' || path[1] == '/') {
+        (void)tz_fail(err, TZ_INVALID, "'%s' does not name an absolute path", url);
+        return tz_hint(err, "write file:///backup/east for the directory /backup/east");
+    }
+    TZ_SCOPED(tz_scoped_free) char *text = strdup(path);
+    if (!text)
+        return tz_fail_nomem(err);
+    if (!percent_decode(text)) {
+        (void)tz_fail(err, TZ_INVALID, "'%s' has a '%%' without two digits behind it", url);
+        return tz_hint(err, "write %%25 for the character itself");
+    }
+    *ret = TZ_TAKE(text);
+    return 0;
+}
+
+static int open_top(struct tz_file_store *store, struct tz_error *err)
+{
+    store->top = open(store->path, TZ_FILE_OPEN_DIRECTORY);
+    if (store->top >= 0)
+        return 0;
+    int number = errno;
+    (void)tz_fail_errno(err, number, "open directory '%s'", store->path);
+    if (err && (number == ENOENT || tz_file_unreachable(number)))
+        err->kind = TZ_UNAVAILABLE;
+    else if (err && number == ENOTDIR)
+        err->kind = TZ_INVALID;
+    if (number == ENOENT)
+        return tz_hint(err,
+                       "is the disk mounted?  'tozai init' makes the directory of a new store");
+    return -1;
+}
+
+static void file_free(void *state)
+{
+    struct tz_file_store *store = state;
+    if (!store)
+        return;
+    if (store->top >= 0)
+        (void)close(store->top);
+    (void)pthread_mutex_destroy(&store->making);
+    free(store->path);
+    free(store);
+}
+TZ_DEFINE_SCOPED(struct tz_file_store *, scoped_file_store, file_free)
+
+static int file_open(void **ret, const struct tz_store_options *options, struct tz_error *err)
+{
+    TZ_SCOPED(scoped_file_store) struct tz_file_store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return tz_fail_nomem(err);
+    store->top = -1;
+    store->making = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    if (path_of_url(&store->path, options->url, err))
+        return -1;
+    if (options->create && !options->read_only && tz_make_dirs(store->path, S_IRWXU, err))
+        return -1;
+    if (open_top(store, err))
+        return -1;
+    if (!options->read_only)
+        tz_file_clean_temporary(store);
+    *ret = TZ_TAKE(store);
+    return 0;
+}
+
+/* Append what is there of [offset, offset + len) of the file of this size. */
+static int read_range(int fd, uint64_t size, uint64_t offset, size_t len, struct tz_buf *out,
+                      struct tz_error *err)
+{
+    if (offset >= size)
+        return 0;
+    size_t want = size - offset < len ? (size_t)(size - offset) : len;
+    if (tz_buf_reserve(out, want, err))
+        return -1;
+    size_t came = 0;
+    if (tz_pread_full(fd, out->data + out->len, want, offset, &came, err))
+        return -1;
+    out->len += came;
+    return 0;
+}
+
+static int file_get(void *state, const char *name, uint64_t offset, size_t len, struct tz_buf *out,
+                    struct tz_error *err)
+{
+    struct tz_file_store *store = state;
+    TZ_SCOPED(tz_scoped_fd) int dir = -1;
+    TZ_SCOPED(tz_scoped_fd) int fd = -1;
+    const char *base = NULL;
+    int number = tz_file_open_parent(store, name, false, &base, &dir);
+    if (!number) {
+        /* Not blocking: a pipe that somebody planted must not hold us up. */
+        fd = openat(dir, base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        number = fd < 0 ? errno : 0;
+    }
+    if (number)
+        return tz_file_fail(store, missing(store, number) ? ENOENT : number, "get", name, err);
+
+    struct stat st;
+    if (fstat(fd, &st))
+        return tz_file_fail(store, errno, "get", name, err);
+    if (!S_ISREG(st.st_mode))
+        return tz_file_fail(store, ENOENT, "get", name, err);
+    struct tz_error reason = {0};
+    if (read_range(fd, (uint64_t)st.st_size, offset, len, out, &reason)) {
+        if (reason.sys_errno)
+            return tz_file_fail(store, reason.sys_errno, "get", name, err);
+        if (err)
+            *err = reason;
+        return tz_while(err, "get '%s' in '%s'", name, store->path);
+    }
+    return 0;
+}
+
+static int file_stat(void *state, const char *name, struct tz_store_stat *ret, struct tz_error *err)
+{
+    struct tz_file_store *store = state;
+    TZ_SCOPED(tz_scoped_fd) int dir = -1;
+    const char *base = NULL;
+    struct stat st;
+    int number = tz_file_open_parent(store, name, false, &base, &dir);
+    if (!number && fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW))
+        number = errno;
+    *ret = (struct tz_store_stat){0};
+    if (missing(store, number))
+        return 0;
+    if (number)
+        return tz_file_fail(store, number, "look for", name, err);
+    if (S_ISREG(st.st_mode))
+        *ret = (struct tz_store_stat){
+            .exists = true,
+            .size = (uint64_t)st.st_size,
+            .changed_ns = (int64_t)st.st_mtim.tv_sec * TZ_SECOND_NS + st.st_mtim.tv_nsec,
+        };
+    return 0;
+}
+
+static int file_remove(void *state, const char *name, struct tz_error *err)
+{
+    struct tz_file_store *store = state;
+    TZ_SCOPED(tz_scoped_fd) int dir = -1;
+    const char *base = NULL;
+    int number = tz_file_open_parent(store, name, false, &base, &dir);
+    if (!number)
+        number = unlinkat(dir, base, 0) ? errno : tz_file_sync_dir(dir);
+    if (!number || number == EISDIR || missing(store, number))
+        return 0;
+    return tz_file_fail(store, number, "remove", name, err);
+}
+
+const struct tz_store_driver tz_store_driver_file = {
+    .scheme = "file",
+    .features = TZ_STORE_RANGES | TZ_STORE_ATOMIC | TZ_STORE_LOCAL,
+    .open = file_open,
+    .free = file_free,
+    .put = tz_file_put,
+    .get = file_get,
+    .stat = file_stat,
+    .list = tz_file_list,
+    .remove = file_remove,
+};

@@ -1,0 +1,310 @@
+#include "mem.h"
+#include "tozai/storage/driver.h"
+#include "tozai/util/time.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+struct object {
+    char *name;
+    uint8_t *data;
+    size_t len;
+    int64_t changed_ns;
+};
+
+struct instance {
+    struct instance *next;
+    char *name;
+    unsigned handles; /* under the registry's mutex, like next and known */
+    bool known;       /* in the registry; the registry keeps it alive then */
+    pthread_mutex_t mutex;
+    struct object **objects; /* in the order of their names */
+    size_t count;
+    size_t cap;
+};
+
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct instance *registry;
+
+static void object_free(struct object *object)
+{
+    if (!object)
+        return;
+    free(object->name);
+    free(object->data);
+    free(object);
+}
+TZ_DEFINE_SCOPED(struct object *, scoped_object, object_free)
+
+static int object_new(struct object **ret, const char *name, const void *data, size_t len,
+                      struct tz_error *err)
+{
+    TZ_SCOPED(scoped_object) struct object *object = calloc(1, sizeof(*object));
+    if (!object)
+        return tz_fail_nomem(err);
+    object->name = strdup(name);
+    object->data = malloc(len > 0 ? len : 1);
+    if (!object->name || !object->data)
+        return tz_fail_nomem(err);
+    if (len > 0)
+        memcpy(object->data, data, len);
+    object->len = len;
+    object->changed_ns = tz_now();
+    *ret = TZ_TAKE(object);
+    return 0;
+}
+
+static void instance_free(struct instance *instance)
+{
+    for (size_t i = 0; i < instance->count; i++)
+        object_free(instance->objects[i]);
+    free(instance->objects);
+    free(instance->name);
+    (void)pthread_mutex_destroy(&instance->mutex);
+    free(instance);
+}
+
+static struct instance *instance_new(const char *name)
+{
+    struct instance *instance = calloc(1, sizeof(*instance));
+    if (!instance)
+        return NULL;
+    instance->name = strdup(name);
+    if (!instance->name || pthread_mutex_init(&instance->mutex, NULL)) {
+        free(instance->name);
+        free(instance);
+        return NULL;
+    }
+    return instance;
+}
+
+/* The place of the named store in the registry, or of the end. */
+static struct instance **find_instance(const char *name)
+{
+    struct instance **p = &registry;
+    while (*p && strcmp((*p)->name, name) != 0)
+        p = &(*p)->next;
+    return p;
+}
+
+static int mem_open(void **ret, const struct tz_store_options *options, struct tz_error *err)
+{
+    const char *name = strchr(options->url, ':') + 1;
+    (void)pthread_mutex_lock(&registry_mutex);
+    struct instance **place = find_instance(name);
+    if (!*place) {
+        *place = instance_new(name);
+        if (*place)
+            (*place)->known = true;
+    }
+    struct instance *instance = *place;
+    if (instance)
+        instance->handles++;
+    (void)pthread_mutex_unlock(&registry_mutex);
+    if (!instance)
+        return tz_fail_nomem(err);
+    *ret = instance;
+    return 0;
+}
+
+static void mem_free(void *state)
+{
+    struct instance *instance = state;
+    (void)pthread_mutex_lock(&registry_mutex);
+    instance->handles--;
+    bool last = instance->handles == 0 && !instance->known;
+    (void)pthread_mutex_unlock(&registry_mutex);
+    if (last)
+        instance_free(instance);
+}
+
+void tz_store_mem_forget(const char *name)
+{
+    (void)pthread_mutex_lock(&registry_mutex);
+    struct instance **place = find_instance(name);
+    struct instance *instance = *place;
+    bool last = false;
+    if (instance) {
+        *place = instance->next;
+        instance->known = false;
+        last = instance->handles == 0;
+    }
+    (void)pthread_mutex_unlock(&registry_mutex);
+    if (last)
+        instance_free(instance);
+}
+
+/* The first object whose name is not below name; count if there is none. */
+static size_t lower_bound(const struct instance *instance, const char *name)
+{
+    size_t low = 0;
+    size_t high = instance->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(instance->objects[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool stands_at(const struct instance *instance, size_t at, const char *name)
+{
+    return at < instance->count && strcmp(instance->objects[at]->name, name) == 0;
+}
+
+static int make_room(struct instance *instance, struct tz_error *err)
+{
+    if (instance->count < instance->cap)
+        return 0;
+    size_t cap = instance->cap ? 2 * instance->cap : 64;
+    struct object **objects = realloc(instance->objects, cap * sizeof(struct object *));
+    if (!objects)
+        return tz_fail_nomem(err);
+    instance->objects = objects;
+    instance->cap = cap;
+    return 0;
+}
+
+/* On success *object holds what is no longer needed. */
+static int insert(struct instance *instance, struct object **object, bool replace,
+                  struct tz_error *err)
+{
+    const char *name = (*object)->name;
+    size_t at = lower_bound(instance, name);
+    if (stands_at(instance, at, name)) {
+        if (!replace)
+            return tz_fail(err, TZ_EXISTS, "put '%s' in 'mem:%s': the name is taken", name,
+                           instance->name);
+        struct object *old = instance->objects[at];
+        instance->objects[at] = *object;
+        *object = old;
+        return 0;
+    }
+    if (make_room(instance, err))
+        return -1;
+    memmove(&instance->objects[at + 1], &instance->objects[at],
+            (instance->count - at) * sizeof(struct object *));
+    instance->objects[at] = TZ_TAKE(*object);
+    instance->count++;
+    return 0;
+}
+
+static int mem_put(void *state, const char *name, const void *data, size_t len, bool replace,
+                   struct tz_error *err)
+{
+    struct instance *instance = state;
+    TZ_SCOPED(scoped_object) struct object *object = NULL;
+    if (object_new(&object, name, data, len, err))
+        return -1;
+    (void)pthread_mutex_lock(&instance->mutex);
+    int status = insert(instance, &object, replace, err);
+    (void)pthread_mutex_unlock(&instance->mutex);
+    return status;
+}
+
+static int read_object(const struct instance *instance, const char *name, uint64_t offset,
+                       size_t len, struct tz_buf *out, struct tz_error *err)
+{
+    size_t at = lower_bound(instance, name);
+    if (!stands_at(instance, at, name))
+        return tz_fail(err, TZ_NOT_FOUND, "get '%s' from 'mem:%s': no such object", name,
+                       instance->name);
+    const struct object *object = instance->objects[at];
+    if (offset >= object->len)
+        return 0;
+    size_t left = object->len - (size_t)offset;
+    return tz_buf_append(out, object->data + offset, TZ_MIN(len, left), err);
+}
+
+static int mem_get(void *state, const char *name, uint64_t offset, size_t len, struct tz_buf *out,
+                   struct tz_error *err)
+{
+    struct instance *instance = state;
+    (void)pthread_mutex_lock(&instance->mutex);
+    int status = read_object(instance, name, offset, len, out, err);
+    (void)pthread_mutex_unlock(&instance->mutex);
+    return status;
+}
+
+static struct tz_store_stat stat_of(const struct object *object)
+{
+    return (struct tz_store_stat){
+        .exists = true, .size = object->len, .changed_ns = object->changed_ns};
+}
+
+static int mem_stat(void *state, const char *name, struct tz_store_stat *ret, struct tz_error *err)
+{
+    (void)err;
+    struct instance *instance = state;
+    (void)pthread_mutex_lock(&instance->mutex);
+    size_t at = lower_bound(instance, name);
+    *ret = (struct tz_store_stat){0};
+    if (stands_at(instance, at, name))
+        *ret = stat_of(instance->objects[at]);
+    (void)pthread_mutex_unlock(&instance->mutex);
+    return 0;
+}
+
+/* Replace name, the last one that was listed ("": none yet), by the next that has the prefix. */
+static bool next_name(struct instance *instance, const char *prefix,
+                      char name[TZ_STORE_NAME_MAX + 1], struct tz_store_stat *stat)
+{
+    (void)pthread_mutex_lock(&instance->mutex);
+    size_t at = lower_bound(instance, *name ? name : prefix);
+    if (*name && stands_at(instance, at, name))
+        at++;
+    bool more =
+        at < instance->count && strncmp(instance->objects[at]->name, prefix, strlen(prefix)) == 0;
+    if (more) {
+        const struct object *object = instance->objects[at];
+        memcpy(name, object->name, strlen(object->name) + 1);
+        *stat = stat_of(object);
+    }
+    (void)pthread_mutex_unlock(&instance->mutex);
+    return more;
+}
+
+/* Nothing is locked while found() runs: it may read from the store. */
+static int mem_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
+                    struct tz_error *err)
+{
+    char name[TZ_STORE_NAME_MAX + 1] = "";
+    struct tz_store_stat stat;
+    while (next_name(state, prefix, name, &stat))
+        if (found(arg, name, &stat, err))
+            return -1;
+    return 0;
+}
+
+static int mem_remove(void *state, const char *name, struct tz_error *err)
+{
+    (void)err;
+    struct instance *instance = state;
+    TZ_SCOPED(scoped_object) struct object *object = NULL;
+    (void)pthread_mutex_lock(&instance->mutex);
+    size_t at = lower_bound(instance, name);
+    if (stands_at(instance, at, name)) {
+        object = instance->objects[at];
+        instance->count--;
+        memmove(&instance->objects[at], &instance->objects[at + 1],
+                (instance->count - at) * sizeof(struct object *));
+    }
+    (void)pthread_mutex_unlock(&instance->mutex);
+    return 0;
+}
+
+const struct tz_store_driver tz_store_driver_mem = {
+    .scheme = "mem",
+    .features = TZ_STORE_RANGES | TZ_STORE_ATOMIC | TZ_STORE_LOCAL,
+    .open = mem_open,
+    .free = mem_free,
+    .put = mem_put,
+    .get = mem_get,
+    .stat = mem_stat,
+    .list = mem_list,
+    .remove = mem_remove,
+};

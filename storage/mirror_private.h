@@ -1,0 +1,81 @@
+/*
+ * What the parts of the mirror share.
+ *
+ * One mutex guards all of it; it is never held while a store works.
+ */
+#ifndef TOZAI_STORAGE_MIRROR_PRIVATE_H
+#define TOZAI_STORAGE_MIRROR_PRIVATE_H
+
+#include "tozai/storage/mirror.h"
+
+#include <pthread.h>
+
+/* An object on its way to one store, and then the result of it. */
+struct tz_mirror_item {
+    struct tz_mirror_item *next;
+    struct tz_blob *blob; /* NULL in a result */
+    uint64_t tag;
+    size_t store;
+    bool stored;
+    char name[TZ_STORE_NAME_MAX + 1];
+};
+
+/* First in, first out. */
+struct tz_mirror_items {
+    struct tz_mirror_item *first;
+    struct tz_mirror_item **end;
+};
+
+/* One store and its writer thread. */
+struct tz_mirror_lane {
+    struct tz_mirror *mirror;
+    struct tz_store *store; /* NULL: could not be opened */
+    size_t number;
+    char *name;
+    bool local;
+    bool out;
+    struct tz_error error;        /* why it is out */
+    struct tz_mirror_items queue; /* without the one that is being written */
+    uint64_t queue_bytes;         /* with it */
+    bool busy;
+    int64_t avoid_until_ns; /* a read could not reach it; by tz_monotonic() */
+    pthread_cond_t work;
+    pthread_t thread;
+    bool started;
+};
+
+struct tz_mirror {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* a queue became shorter, a store went out, the end */
+    bool stopping;
+    struct tz_mirror_options options; /* without zeros */
+    struct tz_mirror_items results;
+    size_t count;
+    struct tz_mirror_lane lanes[TZ_MIRROR_MAX_STORES];
+};
+
+void tz_mirror_lock(struct tz_mirror *mirror);
+void tz_mirror_unlock(struct tz_mirror *mirror);
+/* Locked: wait on mirror->changed for at most this long. */
+void tz_mirror_wait(struct tz_mirror *mirror, int64_t duration_ns);
+/*
+ * Locked: the pause after the attempt-th try that failed (1, 2...), with lane or NULL.  False if
+ * it was cut short: interrupted, or the mirror is being freed, or the lane went out.
+ */
+bool tz_mirror_pause(struct tz_mirror *mirror, const struct tz_mirror_lane *lane, unsigned attempt);
+
+/* Locked: the lane takes no more objects; what was queued for it becomes results. */
+void tz_mirror_lane_fail(struct tz_mirror_lane *lane, const struct tz_error *why);
+/* Locked: -1, with the reason of each store in the text, if no store of the mask can be written. */
+int tz_mirror_check_usable(struct tz_mirror *mirror, uint32_t mask, struct tz_error *err);
+
+/* The writer thread; arg is the lane. */
+void *tz_mirror_write_lane(void *arg);
+
+void tz_mirror_items_add(struct tz_mirror_items *items, struct tz_mirror_item *item);
+/* NULL if there is none. */
+struct tz_mirror_item *tz_mirror_items_take(struct tz_mirror_items *items);
+/* Free them all. */
+void tz_mirror_items_clear(struct tz_mirror_items *items);
+
+#endif

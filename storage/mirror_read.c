@@ -1,0 +1,244 @@
+#include "mirror_private.h"
+#include "tozai/util/interrupt.h"
+#include "tozai/util/log.h"
+#include "tozai/util/time.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+/* A store that a read could not reach is asked after the others for so long. */
+#define AVOID_NS (60 * TZ_SECOND_NS)
+/* Of each store's reason, in the error that names them all. */
+#define REASON_TEXT 300
+
+struct reading {
+    struct tz_mirror *mirror;
+    const char *name;
+    uint64_t offset;
+    size_t len;
+    tz_mirror_accept_fn *accept;
+    void *arg;
+    struct tz_buf *out;
+    uint32_t failed; /* bits of stores that were not out and failed */
+    /* Of each store that was asked. */
+    enum tz_error_kind kinds[TZ_MIRROR_MAX_STORES];
+    char reasons[TZ_MIRROR_MAX_STORES][REASON_TEXT];
+};
+
+static unsigned rank(const struct tz_mirror_lane *lane, int64_t now_ns)
+{
+    if (lane->out)
+        return 3;
+    if (now_ns < lane->avoid_until_ns)
+        return 2;
+    return lane->local ? 0 : 1;
+}
+
+/* The stores that were opened, the best first; *ret_out has a bit for each that is out. */
+static size_t order(struct tz_mirror *mirror, size_t sorted[TZ_MIRROR_MAX_STORES],
+                    uint32_t *ret_out)
+{
+    size_t count = 0;
+    int64_t now_ns = tz_monotonic();
+    *ret_out = 0;
+    tz_mirror_lock(mirror);
+    for (unsigned wanted = 0; wanted <= 3; wanted++)
+        for (size_t i = 0; i < mirror->count; i++)
+            if (mirror->lanes[i].store && rank(&mirror->lanes[i], now_ns) == wanted) {
+                sorted[count++] = i;
+                *ret_out |= mirror->lanes[i].out ? 1U << i : 0;
+            }
+    tz_mirror_unlock(mirror);
+    return count;
+}
+
+static int read_once(struct reading *reading, struct tz_store *store, struct tz_error *err)
+{
+    struct tz_buf *out = reading->out;
+    size_t before = out->len;
+    if (tz_store_get(store, reading->name, reading->offset, reading->len, out, err))
+        return -1;
+    size_t came = out->len - before;
+    int status = 0;
+    if (reading->accept)
+        status = reading->accept(reading->arg, out->data ? out->data + before : NULL, came, err);
+    else if (came != reading->len)
+        status = tz_fail(err, TZ_CORRUPT, "get '%s': %zu bytes instead of %zu", reading->name, came,
+                         reading->len);
+    if (status)
+        out->len = before;
+    return status;
+}
+
+static void note_failure(struct reading *reading, size_t i, bool out, const struct tz_error *why)
+{
+    struct tz_mirror *mirror = reading->mirror;
+    tz_debug("store '%s': %s", mirror->lanes[i].name, why->message);
+    reading->kinds[i] = why->kind;
+    (void)snprintf(reading->reasons[i], REASON_TEXT, "%.*s", REASON_TEXT - 1, why->message);
+    if (!out)
+        reading->failed |= 1U << i;
+    if (why->kind == TZ_UNAVAILABLE) {
+        tz_mirror_lock(mirror);
+        mirror->lanes[i].avoid_until_ns = tz_monotonic() + AVOID_NS;
+        tz_mirror_unlock(mirror);
+    }
+}
+
+/* No other store could help. */
+static bool is_ours(enum tz_error_kind kind)
+{
+    return kind == TZ_INTERRUPTED || kind == TZ_INVALID;
+}
+
+/*
+ * Ask every store once; in a later round only those that could not be reached.  Returns 0 and
+ * the store, or -1: with err set if it is of no use to go on.
+ */
+static int read_round(struct reading *reading, bool first, size_t *ret_store, struct tz_error *err)
+{
+    size_t sorted[TZ_MIRROR_MAX_STORES];
+    uint32_t out = 0;
+    size_t count = order(reading->mirror, sorted, &out);
+    for (size_t n = 0; n < count; n++) {
+        size_t i = sorted[n];
+        if (!first && reading->kinds[i] != TZ_UNAVAILABLE)
+            continue;
+        struct tz_error why = {0};
+        if (!read_once(reading, reading->mirror->lanes[i].store, &why)) {
+            *ret_store = i;
+            return 0;
+        }
+        note_failure(reading, i, out & 1U << i, &why);
+        if (is_ours(why.kind)) {
+            *err = why;
+            return -1;
+        }
+    }
+    return -1;
+}
+
+/* A store that could not be opened may have the object: then nobody may say that it is missing. */
+static void add_unopened(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->mirror->count; i++) {
+        struct tz_error why;
+        if (reading->mirror->lanes[i].store || !tz_mirror_error(reading->mirror, i, &why))
+            continue;
+        reading->kinds[i] = why.kind == TZ_NOT_FOUND ? TZ_UNAVAILABLE : why.kind;
+        (void)snprintf(reading->reasons[i], REASON_TEXT, "%.*s", REASON_TEXT - 1, why.message);
+    }
+}
+
+/* Wrong bytes count more than not being reachable, and that more than not having it. */
+static enum tz_error_kind worst(const struct reading *reading)
+{
+    enum tz_error_kind kind = TZ_NOT_FOUND;
+    for (size_t i = 0; i < reading->mirror->count; i++) {
+        if (reading->kinds[i] == TZ_CORRUPT)
+            return TZ_CORRUPT;
+        if (kind == TZ_NOT_FOUND && reading->kinds[i] != TZ_OK)
+            kind = reading->kinds[i];
+    }
+    return kind;
+}
+
+static int fail_all(struct reading *reading, struct tz_error *err)
+{
+    char text[sizeof(err->message)] = "";
+    size_t len = 0;
+    add_unopened(reading);
+    for (size_t i = 0; i < reading->mirror->count; i++) {
+        if (!reading->reasons[i][0])
+            continue;
+        int more = snprintf(text + len, sizeof(text) - len, "%s%s: %s", len ? "; " : "",
+                            reading->mirror->lanes[i].name, reading->reasons[i]);
+        len = TZ_MIN(len + (size_t)TZ_MAX(more, 0), sizeof(text) - 1);
+    }
+    return tz_fail(err, worst(reading), "no store gives '%s': %s", reading->name, text);
+}
+
+static bool any_unreachable(const struct reading *reading)
+{
+    for (size_t i = 0; i < reading->mirror->count; i++)
+        if (reading->kinds[i] == TZ_UNAVAILABLE)
+            return true;
+    return false;
+}
+
+static int read_with_retries(struct reading *reading, size_t *ret_store, struct tz_error *err)
+{
+    struct tz_mirror *mirror = reading->mirror;
+    for (unsigned attempt = 1;; attempt++) {
+        struct tz_error ours = {0};
+        if (!read_round(reading, attempt == 1, ret_store, &ours))
+            return 0;
+        if (ours.kind != TZ_OK) {
+            if (err)
+                *err = ours;
+            return -1;
+        }
+        if (attempt >= mirror->options.attempts || !any_unreachable(reading))
+            return fail_all(reading, err);
+        tz_mirror_lock(mirror);
+        bool again = tz_mirror_pause(mirror, NULL, attempt);
+        tz_mirror_unlock(mirror);
+        if (!again)
+            return tz_interrupt_check(err) ? -1 : fail_all(reading, err);
+    }
+}
+
+int tz_mirror_get(struct tz_mirror *mirror, const char *name, uint64_t offset, size_t len,
+                  tz_mirror_accept_fn *accept, void *arg, struct tz_buf *out, size_t *ret_store,
+                  uint32_t *ret_failed, struct tz_error *err)
+{
+    struct reading reading = {
+        .mirror = mirror,
+        .name = name,
+        .offset = offset,
+        .len = len,
+        .accept = accept,
+        .arg = arg,
+        .out = out,
+    };
+    size_t store = 0;
+    int status = read_with_retries(&reading, &store, err);
+    if (ret_failed)
+        *ret_failed = reading.failed;
+    if (!status && ret_store)
+        *ret_store = store;
+    return status;
+}
+
+struct wanted {
+    const char *name;
+    const uint8_t *hash;
+    size_t max;
+};
+
+static int accept_hash(void *arg, uint8_t *data, size_t len, struct tz_error *err)
+{
+    const struct wanted *wanted = arg;
+    uint8_t hash[TZ_HASH_SIZE];
+    if (len > wanted->max)
+        return tz_fail(err, TZ_CORRUPT, "get '%s': it has more than the %zu bytes allowed",
+                       wanted->name, wanted->max);
+    if (tz_sha256(hash, data, len, err))
+        return -1;
+    if (memcmp(hash, wanted->hash, sizeof(hash)) != 0)
+        return tz_fail(err, TZ_CORRUPT, "get '%s': its SHA-256 is not what it should be",
+                       wanted->name);
+    return 0;
+}
+
+int tz_mirror_get_hashed(struct tz_mirror *mirror, const char *name,
+                         const uint8_t hash[TZ_HASH_SIZE], size_t max, struct tz_buf *out,
+                         size_t *ret_store, struct tz_error *err)
+{
+    struct wanted wanted = {.name = name, .hash = hash, .max = max};
+    /* One byte more than allowed shows an object that is too long. */
+    size_t len = max < SIZE_MAX ? max + 1 : max;
+    return tz_mirror_get(mirror, name, 0, len, accept_hash, &wanted, out, ret_store, NULL, err);
+}

@@ -1,0 +1,269 @@
+#include "mirror_private.h"
+#include "tozai/util/interrupt.h"
+#include "tozai/util/log.h"
+#include "tozai/util/time.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+static void item_free(struct tz_mirror_item *item)
+{
+    tz_blob_drop(item->blob);
+    free(item);
+}
+
+void tz_mirror_items_add(struct tz_mirror_items *items, struct tz_mirror_item *item)
+{
+    item->next = NULL;
+    *items->end = item;
+    items->end = &item->next;
+}
+
+struct tz_mirror_item *tz_mirror_items_take(struct tz_mirror_items *items)
+{
+    struct tz_mirror_item *item = items->first;
+    if (!item)
+        return NULL;
+    items->first = item->next;
+    if (!items->first)
+        items->end = &items->first;
+    return item;
+}
+
+void tz_mirror_items_clear(struct tz_mirror_items *items)
+{
+    for (struct tz_mirror_item *item = tz_mirror_items_take(items); item;
+         item = tz_mirror_items_take(items))
+        item_free(item);
+}
+
+/* What an object counts in a queue.  Even an empty one takes memory. */
+static uint64_t weight(const struct tz_blob *blob)
+{
+    return (uint64_t)blob->len + sizeof(struct tz_mirror_item);
+}
+
+/* Results are the items themselves, so that a writer that is done never lacks memory to say so. */
+static void finish(struct tz_mirror *mirror, struct tz_mirror_item *item, bool stored)
+{
+    tz_blob_drop(item->blob);
+    item->blob = NULL;
+    item->stored = stored;
+    tz_mirror_items_add(&mirror->results, item);
+}
+
+void tz_mirror_lane_fail(struct tz_mirror_lane *lane, const struct tz_error *why)
+{
+    if (lane->out)
+        return;
+    tz_debug("store '%s' is out: %s", lane->name, why->message);
+    lane->out = true;
+    lane->error = *why;
+    for (struct tz_mirror_item *item = tz_mirror_items_take(&lane->queue); item;
+         item = tz_mirror_items_take(&lane->queue)) {
+        lane->queue_bytes -= weight(item->blob);
+        finish(lane->mirror, item, false);
+    }
+    (void)pthread_cond_broadcast(&lane->mirror->changed);
+}
+
+int tz_mirror_check_usable(struct tz_mirror *mirror, uint32_t mask, struct tz_error *err)
+{
+    char reasons[sizeof(err->message)] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < mirror->count; i++) {
+        const struct tz_mirror_lane *lane = &mirror->lanes[i];
+        if (!(mask & 1U << i))
+            continue;
+        if (!lane->out)
+            return 0;
+        int more = snprintf(reasons + len, sizeof(reasons) - len, "%s%s: %s", len ? "; " : "",
+                            lane->name, lane->error.message);
+        len = TZ_MIN(len + (size_t)TZ_MAX(more, 0), sizeof(reasons) - 1);
+    }
+    return tz_fail(err, TZ_UNAVAILABLE, "no store can be used: %s", len ? reasons : "none chosen");
+}
+
+/* The name is taken.  By the same object, unless the size differs: objects never change. */
+static int check_same(struct tz_store *store, const struct tz_mirror_item *item,
+                      struct tz_error *err)
+{
+    struct tz_store_stat stat;
+    if (tz_store_stat(store, item->name, &stat, err))
+        return -1;
+    if (!stat.exists)
+        return tz_fail(err, TZ_UNAVAILABLE, "put '%s': it was there and has gone again",
+                       item->name);
+    if (stat.size != item->blob->len) {
+        (void)tz_fail(err, TZ_CORRUPT,
+                      "put '%s': it is there already with %" PRIu64 " bytes instead of %zu",
+                      item->name, stat.size, item->blob->len);
+        return tz_hint(err, "'tozai verify --heal' replaces it by a good copy");
+    }
+    return 0;
+}
+
+static int put_once(struct tz_store *store, const struct tz_mirror_item *item, struct tz_error *err)
+{
+    if (!tz_store_put(store, item->name, item->blob->data, item->blob->len, err))
+        return 0;
+    return err->kind == TZ_EXISTS ? check_same(store, item, err) : -1;
+}
+
+static int put_with_retries(struct tz_mirror_lane *lane, const struct tz_mirror_item *item,
+                            struct tz_error *err)
+{
+    struct tz_mirror *mirror = lane->mirror;
+    for (unsigned attempt = 1;; attempt++) {
+        if (!put_once(lane->store, item, err))
+            return 0;
+        if (err->kind != TZ_UNAVAILABLE || attempt >= mirror->options.attempts)
+            return -1;
+        tz_debug("store '%s', attempt %u: %s", lane->name, attempt, err->message);
+        tz_mirror_lock(mirror);
+        bool again = tz_mirror_pause(mirror, lane, attempt);
+        tz_mirror_unlock(mirror);
+        if (!again)
+            return -1;
+    }
+}
+
+/* Locked: write the first object of the queue. */
+static void write_next(struct tz_mirror_lane *lane)
+{
+    struct tz_mirror *mirror = lane->mirror;
+    struct tz_mirror_item *item = tz_mirror_items_take(&lane->queue);
+    struct tz_error error = {0};
+    lane->busy = true;
+    tz_mirror_unlock(mirror);
+    bool stored = put_with_retries(lane, item, &error) == 0;
+    tz_mirror_lock(mirror);
+    lane->busy = false;
+    lane->queue_bytes -= weight(item->blob);
+    finish(mirror, item, stored);
+    if (!stored)
+        tz_mirror_lane_fail(lane, &error);
+    (void)pthread_cond_broadcast(&mirror->changed);
+}
+
+void *tz_mirror_write_lane(void *arg)
+{
+    struct tz_mirror_lane *lane = arg;
+    struct tz_mirror *mirror = lane->mirror;
+    tz_mirror_lock(mirror);
+    while (!mirror->stopping) {
+        if (lane->queue.first)
+            write_next(lane);
+        else
+            (void)pthread_cond_wait(&lane->work, &mirror->mutex);
+    }
+    tz_mirror_unlock(mirror);
+    return NULL;
+}
+
+static int add_item(struct tz_mirror_items *items, const char *name, struct tz_blob *blob,
+                    uint64_t tag, size_t store, struct tz_error *err)
+{
+    struct tz_mirror_item *item = calloc(1, sizeof(*item));
+    if (!item)
+        return tz_fail_nomem(err);
+    memcpy(item->name, name, strlen(name) + 1);
+    item->blob = tz_blob_hold(blob);
+    item->tag = tag;
+    item->store = store;
+    tz_mirror_items_add(items, item);
+    return 0;
+}
+
+static bool has_room(const struct tz_mirror *mirror, uint32_t mask, const struct tz_blob *blob)
+{
+    for (size_t i = 0; i < mirror->count; i++) {
+        const struct tz_mirror_lane *lane = &mirror->lanes[i];
+        if ((mask & 1U << i) && !lane->out && lane->queue_bytes > 0 &&
+            lane->queue_bytes + weight(blob) > mirror->options.queue_bytes)
+            return false;
+    }
+    return true;
+}
+
+/* Locked: wait until every usable store of the mask has room. */
+static int wait_for_room(struct tz_mirror *mirror, uint32_t mask, const struct tz_blob *blob,
+                         struct tz_error *err)
+{
+    for (;;) {
+        if (tz_mirror_check_usable(mirror, mask, err))
+            return -1;
+        if (has_room(mirror, mask, blob))
+            return 0;
+        if (tz_interrupt_check(err))
+            return -1;
+        tz_mirror_wait(mirror, TZ_SECOND_NS);
+    }
+}
+
+static void queue_item(struct tz_mirror *mirror, struct tz_mirror_item *item)
+{
+    struct tz_mirror_lane *lane = &mirror->lanes[item->store];
+    if (lane->out) {
+        finish(mirror, item, false);
+        return;
+    }
+    lane->queue_bytes += weight(item->blob);
+    tz_mirror_items_add(&lane->queue, item);
+    (void)pthread_cond_signal(&lane->work);
+}
+
+int tz_mirror_put(struct tz_mirror *mirror, const char *name, struct tz_blob *blob, uint32_t mask,
+                  uint64_t tag, struct tz_error *err)
+{
+    if (!tz_store_name_valid(name))
+        return tz_fail(err, TZ_INVALID, "'%.*s' is not a valid object name", TZ_STORE_NAME_MAX,
+                       name);
+    /* All memory that is needed, before anything is queued. */
+    TZ_SCOPED(tz_mirror_items_clear) struct tz_mirror_items items = {.end = &items.first};
+    for (size_t i = 0; i < mirror->count; i++)
+        if ((mask & 1U << i) && add_item(&items, name, blob, tag, i, err))
+            return -1;
+
+    tz_mirror_lock(mirror);
+    int status = wait_for_room(mirror, mask, blob, err);
+    while (!status && items.first)
+        queue_item(mirror, tz_mirror_items_take(&items));
+    tz_mirror_unlock(mirror);
+    return status;
+}
+
+static bool idle(const struct tz_mirror *mirror)
+{
+    for (size_t i = 0; i < mirror->count; i++)
+        if (mirror->lanes[i].queue.first || mirror->lanes[i].busy)
+            return false;
+    return true;
+}
+
+int tz_mirror_flush(struct tz_mirror *mirror, struct tz_error *err)
+{
+    tz_mirror_lock(mirror);
+    while (!idle(mirror))
+        tz_mirror_wait(mirror, TZ_SECOND_NS);
+    int status = tz_mirror_check_usable(mirror, TZ_MIRROR_ALL, err);
+    tz_mirror_unlock(mirror);
+    return status;
+}
+
+size_t tz_mirror_results(struct tz_mirror *mirror, struct tz_mirror_result *results, size_t max)
+{
+    size_t count = 0;
+    tz_mirror_lock(mirror);
+    while (count < max && mirror->results.first) {
+        struct tz_mirror_item *item = tz_mirror_items_take(&mirror->results);
+        results[count++] = (struct tz_mirror_result){
+            .tag = item->tag, .store = item->store, .stored = item->stored};
+        item_free(item);
+    }
+    tz_mirror_unlock(mirror);
+    return count;
+}

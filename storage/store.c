@@ -1,0 +1,212 @@
+#include "tozai/storage/store.h"
+#include "tozai/storage/driver.h"
+
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+static const struct tz_store_driver *const drivers[] = {
+    &tz_store_driver_file,
+    &tz_store_driver_mem,
+};
+
+struct tz_store {
+    const struct tz_store_driver *driver;
+    void *state;
+    char *name;
+    char *url;
+    char *location;
+    bool read_only;
+};
+
+static bool name_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+/* The components of text up to each '/' are names of directories; returns the rest, or NULL. */
+static const char *skip_directories(const char *text)
+{
+    const char *component = text;
+    const char *p = text;
+    for (; *p; p++) {
+        if (*p != '/') {
+            if (!name_char(*p))
+                return NULL;
+            continue;
+        }
+        size_t len = (size_t)(p - component);
+        if (len == 0 || (len == 1 && component[0] == '.') ||
+            (len == 2 && component[0] == '.' && component[1] == '.'))
+            return NULL;
+        component = p + 1;
+    }
+    return p - text <= TZ_STORE_NAME_MAX ? component : NULL;
+}
+
+static bool reserved(const char *text)
+{
+    return strncmp(text, "tmp", 3) == 0 && (text[3] == '\0' || text[3] == '/');
+}
+
+bool tz_store_name_valid(const char *name)
+{
+    const char *last = skip_directories(name);
+    return last && *last && strcmp(last, ".") != 0 && strcmp(last, "..") != 0 && !reserved(name);
+}
+
+static int check_name(const char *name, struct tz_error *err)
+{
+    if (!tz_store_name_valid(name))
+        return tz_fail(err, TZ_INVALID, "'%.*s' is not a valid object name", TZ_STORE_NAME_MAX,
+                       name);
+    return 0;
+}
+
+static int check_writable(const struct tz_store *store, const char *name, struct tz_error *err)
+{
+    if (store->read_only)
+        return tz_fail(err, TZ_DENIED, "store '%s' is opened read-only: '%s' is not changed",
+                       store->name, name);
+    return 0;
+}
+
+static int copy_text(char **ret, const char *text, struct tz_error *err)
+{
+    *ret = strdup(text ? text : "");
+    return *ret ? 0 : tz_fail_nomem(err);
+}
+
+int tz_store_new(struct tz_store **ret, const struct tz_store_driver *driver, void *state,
+                 const struct tz_store_options *options, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_store) struct tz_store *store = calloc(1, sizeof(*store));
+    if (!store) {
+        driver->free(state);
+        return tz_fail_nomem(err);
+    }
+    store->driver = driver;
+    store->state = state;
+    store->read_only = options->read_only;
+    if (copy_text(&store->name, options->name, err) || copy_text(&store->url, options->url, err) ||
+        copy_text(&store->location, options->location, err))
+        return -1;
+    *ret = TZ_TAKE(store);
+    return 0;
+}
+
+static const struct tz_store_driver *find_driver(const char *url)
+{
+    size_t len = strcspn(url, ":");
+    if (url[len] != ':')
+        return NULL;
+    for (size_t i = 0; i < TZ_COUNT(drivers); i++)
+        if (strlen(drivers[i]->scheme) == len && memcmp(drivers[i]->scheme, url, len) == 0)
+            return drivers[i];
+    return NULL;
+}
+
+int tz_store_open(struct tz_store **ret, const struct tz_store_options *options,
+                  struct tz_error *err)
+{
+    const char *url = options->url ? options->url : "";
+    const struct tz_store_driver *driver = find_driver(url);
+    if (!driver) {
+        (void)tz_fail(err, TZ_INVALID, "open store '%s': '%s' has no known scheme",
+                      options->name ? options->name : url, url);
+        return tz_hint(err, "a store is a URL such as file:///backup/east");
+    }
+    void *state = NULL;
+    if (driver->open(&state, options, err))
+        return tz_while(err, "open store '%s'", options->name ? options->name : url);
+    return tz_store_new(ret, driver, state, options, err);
+}
+
+void tz_store_free(struct tz_store *store)
+{
+    if (!store)
+        return;
+    store->driver->free(store->state);
+    free(store->name);
+    free(store->url);
+    free(store->location);
+    free(store);
+}
+
+const char *tz_store_name(const struct tz_store *store)
+{
+    return store->name;
+}
+
+const char *tz_store_url(const struct tz_store *store)
+{
+    return store->url;
+}
+
+const char *tz_store_location(const struct tz_store *store)
+{
+    return store->location;
+}
+
+unsigned tz_store_features(const struct tz_store *store)
+{
+    return store->driver->features;
+}
+
+int tz_store_put(struct tz_store *store, const char *name, const void *data, size_t len,
+                 struct tz_error *err)
+{
+    if (check_name(name, err) || check_writable(store, name, err))
+        return -1;
+    return store->driver->put(store->state, name, data, len, false, err);
+}
+
+int tz_store_replace(struct tz_store *store, const char *name, const void *data, size_t len,
+                     struct tz_error *err)
+{
+    if (check_name(name, err) || check_writable(store, name, err))
+        return -1;
+    return store->driver->put(store->state, name, data, len, true, err);
+}
+
+int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size_t len,
+                 struct tz_buf *out, struct tz_error *err)
+{
+    if (check_name(name, err))
+        return -1;
+    size_t before = out->len;
+    if (store->driver->get(store->state, name, offset, len, out, err)) {
+        out->len = before;
+        return -1;
+    }
+    return 0;
+}
+
+int tz_store_stat(struct tz_store *store, const char *name, struct tz_store_stat *ret,
+                  struct tz_error *err)
+{
+    if (check_name(name, err))
+        return -1;
+    struct tz_store_stat stat = {0};
+    if (store->driver->stat(store->state, name, &stat, err))
+        return -1;
+    *ret = stat;
+    return 0;
+}
+
+int tz_store_list(struct tz_store *store, const char *prefix, tz_store_found_fn *found, void *arg,
+                  struct tz_error *err)
+{
+    if (!skip_directories(prefix))
+        return tz_fail(err, TZ_INVALID, "no object name begins with '%.*s'", TZ_STORE_NAME_MAX,
+                       prefix);
+    return store->driver->list(store->state, prefix, found, arg, err);
+}
+
+int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *err)
+{
+    if (check_name(name, err) || check_writable(store, name, err))
+        return -1;
+    return store->driver->remove(store->state, name, err);
+}

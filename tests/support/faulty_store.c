@@ -1,0 +1,226 @@
+#include "faulty_store.h"
+#include "tozai/storage/driver.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+struct faulty_store {
+    struct tz_store_driver driver; /* with the features of inner */
+    struct tz_store *inner;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct faulty_plan plan;
+    unsigned count;
+    bool held;
+    struct tz_buf journal;
+};
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    if (ms > 0)
+        (void)nanosleep(&pause, NULL);
+}
+
+/* Count the call and wait as the plan says; is it to be hit?  *plan is the one that holds for it.
+ */
+static bool begin(struct faulty_store *faulty, unsigned call, struct faulty_plan *plan)
+{
+    (void)pthread_mutex_lock(&faulty->mutex);
+    *plan = faulty->plan;
+    unsigned n = 0;
+    if (plan->calls & call) {
+        n = ++faulty->count;
+        (void)pthread_cond_broadcast(&faulty->changed);
+        while (faulty->held)
+            (void)pthread_cond_wait(&faulty->changed, &faulty->mutex);
+    }
+    (void)pthread_mutex_unlock(&faulty->mutex);
+    if (n == 0)
+        return false;
+    pause_ms(plan->delay_ms);
+    return plan->at > 0 && n >= plan->at && n - plan->at < TZ_MAX(plan->times, 1U);
+}
+
+static int fault(struct faulty_store *faulty, const struct faulty_plan *plan, const char *verb,
+                 const char *name, struct tz_error *err)
+{
+    return tz_fail(err, plan->kind ? plan->kind : TZ_IO, "%s '%s' in '%s': planned fault", verb,
+                   name, tz_store_name(faulty->inner));
+}
+
+static int faulty_open(void **ret, const struct tz_store_options *options, struct tz_error *err)
+{
+    (void)ret;
+    return tz_fail(err, TZ_INVALID, "'%s' cannot be opened by its URL", options->url);
+}
+
+static void faulty_free(void *state)
+{
+    struct faulty_store *faulty = state;
+    tz_store_free(faulty->inner);
+    tz_buf_clear(&faulty->journal);
+    (void)pthread_cond_destroy(&faulty->changed);
+    (void)pthread_mutex_destroy(&faulty->mutex);
+    free(faulty);
+}
+
+static int faulty_put(void *state, const char *name, const void *data, size_t len, bool replace,
+                      struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    struct faulty_plan plan;
+    bool hit = begin(faulty, FAULTY_PUT, &plan);
+    if (hit && plan.way != FAULTY_AFTER)
+        return fault(faulty, &plan, "put", name, err);
+    int status = replace ? tz_store_replace(faulty->inner, name, data, len, err)
+                         : tz_store_put(faulty->inner, name, data, len, err);
+    if (status)
+        return status;
+    (void)pthread_mutex_lock(&faulty->mutex);
+    status = tz_buf_printf(&faulty->journal, err, "%s ", name);
+    (void)pthread_mutex_unlock(&faulty->mutex);
+    return hit ? fault(faulty, &plan, "put", name, err) : status;
+}
+
+static int faulty_get(void *state, const char *name, uint64_t offset, size_t len,
+                      struct tz_buf *out, struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    struct faulty_plan plan;
+    bool hit = begin(faulty, FAULTY_GET, &plan);
+    bool damage = hit && (plan.way == FAULTY_FLIP || plan.way == FAULTY_TRUNCATE);
+    if (hit && !damage)
+        return fault(faulty, &plan, "get", name, err);
+    size_t before = out->len;
+    if (tz_store_get(faulty->inner, name, offset, len, out, err))
+        return -1;
+    size_t came = out->len - before;
+    if (damage && plan.way == FAULTY_FLIP && came > 0)
+        out->data[before + came / 2] ^= 0x10;
+    if (damage && plan.way == FAULTY_TRUNCATE)
+        out->len = before + came / 2;
+    return 0;
+}
+
+static int faulty_stat(void *state, const char *name, struct tz_store_stat *ret,
+                       struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    struct faulty_plan plan;
+    if (begin(faulty, FAULTY_STAT, &plan))
+        return fault(faulty, &plan, "look for", name, err);
+    return tz_store_stat(faulty->inner, name, ret, err);
+}
+
+static int faulty_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
+                       struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    struct faulty_plan plan;
+    bool hit = begin(faulty, FAULTY_LIST, &plan);
+    if (hit && plan.way != FAULTY_AFTER)
+        return fault(faulty, &plan, "list", prefix, err);
+    if (tz_store_list(faulty->inner, prefix, found, arg, err))
+        return -1;
+    return hit ? fault(faulty, &plan, "list", prefix, err) : 0;
+}
+
+static int faulty_remove(void *state, const char *name, struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    struct faulty_plan plan;
+    bool hit = begin(faulty, FAULTY_REMOVE, &plan);
+    if (hit && plan.way != FAULTY_AFTER)
+        return fault(faulty, &plan, "remove", name, err);
+    if (tz_store_remove(faulty->inner, name, err))
+        return -1;
+    return hit ? fault(faulty, &plan, "remove", name, err) : 0;
+}
+
+int faulty_store_new(struct tz_store **ret, struct faulty_store **ret_control,
+                     struct tz_store *inner, struct tz_error *err)
+{
+    struct faulty_store *faulty = calloc(1, sizeof(*faulty));
+    if (!faulty) {
+        tz_store_free(inner);
+        return tz_fail_nomem(err);
+    }
+    faulty->driver = (struct tz_store_driver){
+        .scheme = "faulty",
+        .features = tz_store_features(inner),
+        .open = faulty_open,
+        .free = faulty_free,
+        .put = faulty_put,
+        .get = faulty_get,
+        .stat = faulty_stat,
+        .list = faulty_list,
+        .remove = faulty_remove,
+    };
+    faulty->inner = inner;
+    (void)pthread_mutex_init(&faulty->mutex, NULL);
+    (void)pthread_cond_init(&faulty->changed, NULL);
+    struct tz_store_options options = {.name = tz_store_name(inner),
+                                       .url = tz_store_url(inner),
+                                       .location = tz_store_location(inner)};
+    if (tz_store_new(ret, &faulty->driver, faulty, &options, err))
+        return -1;
+    *ret_control = faulty;
+    return 0;
+}
+
+void faulty_store_features(struct faulty_store *control, unsigned features)
+{
+    control->driver.features = features;
+}
+
+void faulty_store_plan(struct faulty_store *control, const struct faulty_plan *plan)
+{
+    (void)pthread_mutex_lock(&control->mutex);
+    control->plan = *plan;
+    control->count = 0;
+    (void)pthread_mutex_unlock(&control->mutex);
+}
+
+unsigned faulty_store_count(struct faulty_store *control)
+{
+    (void)pthread_mutex_lock(&control->mutex);
+    unsigned count = control->count;
+    (void)pthread_mutex_unlock(&control->mutex);
+    return count;
+}
+
+void faulty_store_await(struct faulty_store *control, unsigned n)
+{
+    (void)pthread_mutex_lock(&control->mutex);
+    while (control->count < n)
+        (void)pthread_cond_wait(&control->changed, &control->mutex);
+    (void)pthread_mutex_unlock(&control->mutex);
+}
+
+static void set_held(struct faulty_store *control, bool held)
+{
+    (void)pthread_mutex_lock(&control->mutex);
+    control->held = held;
+    (void)pthread_cond_broadcast(&control->changed);
+    (void)pthread_mutex_unlock(&control->mutex);
+}
+
+void faulty_store_hold(struct faulty_store *control)
+{
+    set_held(control, true);
+}
+
+void faulty_store_let_go(struct faulty_store *control)
+{
+    set_held(control, false);
+}
+
+char *faulty_store_journal(struct faulty_store *control)
+{
+    (void)pthread_mutex_lock(&control->mutex);
+    char *text = control->journal.len ? strdup((const char *)control->journal.data) : strdup("");
+    (void)pthread_mutex_unlock(&control->mutex);
+    return text;
+}

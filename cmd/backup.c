@@ -299,6 +299,7 @@ const struct tz_command tz_command_backup = {
     .arguments = "[SOURCE...]",
     TZ_OPTIONS(options),
     .max_arguments = TZ_MANY,
-    .complete = {TZ_COMPLETE_SOURCE},
+    .complete = TZ_COMPLETE_SOURCE,
+    .complete_rest = TZ_COMPLETE_SOURCE,
     .run = run,
 };

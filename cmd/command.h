@@ -33,15 +33,15 @@ enum tz_complete {
 };
 
 struct tz_option {
-    const char *name; /* "store" for --store */
-    char letter;      /* 's' for -s; 0 if it has none */
-    bool required;
-    bool repeated;            /* may be given more than once */
+    const char *name;         /* "store" for --store */
     const char *metavar;      /* "URL"; NULL: it takes no value */
     const char *help;         /* without a full stop */
     const char *const *words; /* the only values there are, of which NULL is the last */
     const char *verb;         /* the only verb it goes with; NULL: all */
     enum tz_complete complete;
+    char letter; /* 's' for -s; 0 if it has none */
+    bool required;
+    bool repeated; /* may be given more than once */
 };
 
 /* "key add", "key list": the first argument of some commands. */

@@ -41,23 +41,17 @@ void tz_session_close(struct tz_session *session)
     *session = (struct tz_session){0};
 }
 
-/* Names of sources, of the configuration and of generations. */
-struct names {
-    char **items;
-    size_t count;
-    size_t room;
-};
-
-static void clear_names(struct names *names)
+void tz_source_list_clear(struct tz_source_list *names)
 {
     for (size_t i = 0; i < names->count; i++)
         free(names->items[i]);
     free(names->items);
+    *names = (struct tz_source_list){0};
 }
 
-static int add_name(struct names *names, const char *name, struct tz_error *err)
+static int add_name(struct tz_source_list *names, const char *name, struct tz_error *err)
 {
-    /* They come in order, so a name that comes again is the last one. */
+    /* Generations come in the order of their sources: one that comes again is the last one. */
     if (names->count > 0 && strcmp(names->items[names->count - 1], name) == 0)
         return 0;
     if (names->count == names->room) {
@@ -80,6 +74,12 @@ static int add_source_name(void *arg, const struct tz_generation *generation, st
     return add_name(arg, generation->source, err);
 }
 
+int tz_session_sources(const struct tz_session *session, struct tz_source_list *ret, struct tz_error *err)
+{
+    return tz_catalog_each_generation(tz_repo_catalog(session->repo), NULL, add_source_name, ret,
+                                      err);
+}
+
 static int fail_unknown(const char *what, const char *name, const char *const *names, size_t count,
                         const char *otherwise, struct tz_error *err)
 {
@@ -92,12 +92,11 @@ static int fail_unknown(const char *what, const char *name, const char *const *n
 int tz_session_check_source(const struct tz_session *session, const char *source,
                             struct tz_error *err)
 {
-    TZ_SCOPED(clear_names) struct names names = {0};
+    TZ_SCOPED(tz_scoped_source_list) struct tz_source_list names = {0};
 
     if (tz_config_find_source(session->config, source))
         return 0;
-    if (tz_catalog_each_generation(tz_repo_catalog(session->repo), NULL, add_source_name, &names,
-                                   err))
+    if (tz_session_sources(session, &names, err))
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         if (strcmp(names.items[i], source) == 0)

@@ -28,6 +28,19 @@ static inline TZ_UNUSED void tz_scoped_session(struct tz_session *session)
     tz_session_close(session);
 }
 
+struct tz_source_list {
+    char **items;
+    size_t count;
+    size_t room;
+};
+void tz_source_list_clear(struct tz_source_list *names);
+static inline TZ_UNUSED void tz_scoped_source_list(struct tz_source_list *names)
+{
+    tz_source_list_clear(names);
+}
+/* The sources that have generations, in the order of their names. */
+int tz_session_sources(const struct tz_session *session, struct tz_source_list *ret,
+                       struct tz_error *err) TZ_MUST_CHECK;
 /* A source that is neither configured nor has a generation is TZ_INVALID, with the nearest name. */
 int tz_session_check_source(const struct tz_session *session, const char *source,
                             struct tz_error *err) TZ_MUST_CHECK;

@@ -18,7 +18,6 @@ static void print_wrapped(FILE *out, const char *text, size_t indent, size_t at)
         if (at > indent && at + 1 + len > COLUMNS) {
             (void)fputc('\n', out);
             at = 0;
-            first = true;
         } else if (!first) {
             (void)fputc(' ', out);
             at++;
@@ -44,11 +43,10 @@ static void print_entry(FILE *out, const char *word, const char *text, size_t in
     (void)fprintf(out, "  %s", word);
     if (len + 4 > indent) {
         (void)fputc('\n', out);
-        len = 0;
         print_wrapped(out, text, indent, 0);
-        return;
+    } else {
+        print_wrapped(out, text, indent, len + 2);
     }
-    print_wrapped(out, text, indent, len + 2);
 }
 
 /* "-c, --config FILE" */
@@ -99,22 +97,19 @@ void tz_help_overview(FILE *out)
 
 static void print_usage(FILE *out, const struct tz_command *command)
 {
-    char text[512];
-    size_t used = 0;
-
+    (void)fprintf(out, "Usage: tozai %s", command->name);
     if (command->verb_count > 0) {
-        (void)fprintf(out, "Usage: tozai %s COMMAND ...\n", command->name);
+        (void)fputs(" COMMAND ...\n", out);
         return;
     }
-    for (size_t i = 0; i < command->option_count && used < sizeof(text); i++) {
+    if (command->option_count > 0)
+        (void)fputs(" [OPTIONS]", out);
+    for (size_t i = 0; i < command->option_count; i++) {
         const struct tz_option *option = &command->options[i];
         if (option->required)
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "--%s %s ", option->name,
-                                     option->metavar);
+            (void)fprintf(out, " --%s %s", option->name, option->metavar);
     }
-    text[used < sizeof(text) ? used : 0] = '\0';
-    (void)fprintf(out, "Usage: tozai %s %s%s%s\n", command->name,
-                  command->option_count > 0 ? "[OPTIONS] " : "", text, command->arguments);
+    (void)fprintf(out, "%s%s\n", command->arguments[0] ? " " : "", command->arguments);
 }
 
 static void print_verbs(FILE *out, const struct tz_command *command)

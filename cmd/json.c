@@ -77,9 +77,11 @@ static json_t *base64(const uint8_t *data, size_t len)
         size_t left = TZ_MIN(len - i, 3U);
         uint32_t bits = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
                         (left > 2 ? data[i + 2] : 0U);
-        char group[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
-                         left > 1 ? digits[bits >> 6 & 63] : '=',
-                         left > 2 ? digits[bits & 63] : '='};
+        char group[4] = {digits[bits >> 18], digits[bits >> 12 & 63], '=', '='};
+        if (left > 1)
+            group[2] = digits[bits >> 6 & 63];
+        if (left > 2)
+            group[3] = digits[bits & 63];
         if (tz_buf_append(&out, group, sizeof(group), NULL))
             return NULL;
     }

@@ -251,11 +251,12 @@ static int split_verb(struct tz_context *context, struct tz_error *err)
 
     if (command->verb_count == 0)
         return 0;
-    if (context->argument_count == 0)
+    const char *name = context->arguments[0];
+    if (!name)
         return fail_verb(command, NULL, err);
-    context->verb = find_verb(command, context->arguments[0]);
+    context->verb = find_verb(command, name);
     if (!context->verb)
-        return fail_verb(command, context->arguments[0], err);
+        return fail_verb(command, name, err);
     context->arguments++;
     context->argument_count--;
     return 0;
@@ -334,52 +335,4 @@ void tz_options_clear(struct tz_context *context)
     free((void *)arguments);
     free(context->options);
     *context = (struct tz_context){0};
-}
-
-/* A name that is in no table is a mistake in the command. */
-static bool is_known(const struct tz_context *context, const char *name)
-{
-    return find_in(context->command->options, context->command->option_count, name, strlen(name),
-                   0) != NULL;
-}
-
-const char *tz_option_nth(const struct tz_context *context, const char *name, size_t index)
-{
-    assert(is_known(context, name));
-    for (size_t i = 0; i < context->option_count; i++) {
-        if (strcmp(context->options[i].option->name, name) == 0 && index-- == 0)
-            return context->options[i].value;
-    }
-    return NULL;
-}
-
-const char *tz_option_value(const struct tz_context *context, const char *name)
-{
-    const char *value = NULL;
-    const char *next;
-
-    for (size_t i = 0; (next = tz_option_nth(context, name, i)); i++)
-        value = next;
-    return value;
-}
-
-bool tz_option_given(const struct tz_context *context, const char *name)
-{
-    assert(is_known(context, name));
-    for (size_t i = 0; i < context->option_count; i++) {
-        if (strcmp(context->options[i].option->name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-int tz_context_config(const struct tz_context *context, struct tz_config **ret,
-                      struct tz_error *err)
-{
-    if (tz_config_read(ret, context->config_path, err) == 0)
-        return 0;
-    /* Whatever is wrong with it: without a configuration nothing was done. */
-    if (err && err->kind != TZ_NOMEM)
-        err->kind = TZ_INVALID;
-    return -1;
 }

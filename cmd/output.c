@@ -16,7 +16,7 @@ void tz_clear_line(struct tz_context *context)
 }
 
 /* "prefix text" as a line on standard error. */
-static void print_message(struct tz_context *context, const char *prefix, const char *text)
+static void print_line(struct tz_context *context, const char *prefix, const char *text)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf line = {0};
 
@@ -40,7 +40,7 @@ void tz_warn_text(void *arg, const char *text)
         tz_json_line(context, json_pack("{s:{s:o}}", "warning", "message",
                                         tz_json_text(text, strlen(text))));
     else
-        print_message(context, "tozai: warning: ", text);
+        print_line(context, "tozai: warning: ", text);
 }
 
 void tz_warn(struct tz_context *context, const char *format, ...)
@@ -64,7 +64,7 @@ void tz_note(struct tz_context *context, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    print_message(context, "tozai: ", text);
+    print_line(context, "tozai: ", text);
 }
 
 static void report_json(struct tz_context *context, const struct tz_error *err)
@@ -81,9 +81,9 @@ void tz_report(struct tz_context *context, const struct tz_error *err)
         report_json(context, err);
         return;
     }
-    print_message(context, "tozai: ", err->message[0] ? err->message : "failed");
+    print_line(context, "tozai: ", err->message[0] ? err->message : "failed");
     if (err->hint[0])
-        print_message(context, "  hint: ", err->hint);
+        print_line(context, "  hint: ", err->hint);
 }
 
 int tz_exit_of(const struct tz_error *err)

@@ -1,4 +1,7 @@
 /* tozai restore: puts a generation back. */
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* realpath() */
+#endif
 #include "common.h"
 #include "progress.h"
 
@@ -307,6 +310,6 @@ const struct tz_command tz_command_restore = {
     TZ_OPTIONS(options),
     .min_arguments = 1,
     .max_arguments = TZ_MANY,
-    .complete = {TZ_COMPLETE_SOURCE, TZ_COMPLETE_NOTHING},
+    .complete = TZ_COMPLETE_SOURCE,
     .run = run,
 };

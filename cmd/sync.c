@@ -1,5 +1,12 @@
 /* tozai sync: levels the stores. */
-#include "command.h"
+#include "common.h"
+#include "progress.h"
+
+#include "tozai/core/verify.h"
+#include "tozai/util/time.h"
+
+#include <inttypes.h>
+#include <string.h>
 
 #include "tozai/util/banned.h"
 
@@ -14,9 +21,73 @@ static const struct tz_option options[] = {
      .help = "copy only to this store"},
 };
 
+static void show_progress(void *arg, const struct tz_verify_progress *progress)
+{
+    char phase[64];
+
+    (void)snprintf(phase, sizeof(phase), "sync %s", progress->store ? progress->store : "");
+    const struct tz_progress_state state = {
+        .phase = phase,
+        .files = progress->objects,
+        .bytes_done = progress->bytes,
+        .bytes_total = progress->bytes_total,
+    };
+    tz_progress_update(arg, &state);
+}
+
+static int print_json(const struct tz_sync_result *result, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_json)
+    json_t *document = json_pack("{s:I, s:I, s:I, s:I}", "objects", (json_int_t)result->objects,
+                                 "bytes", (json_int_t)result->bytes, "failed",
+                                 (json_int_t)result->failed, "behind", (json_int_t)result->behind);
+
+    return tz_json_print(document, err);
+}
+
+static void print_text(const struct tz_sync_result *result)
+{
+    char bytes[TZ_SIZE_TEXT];
+
+    tz_size_format(bytes, result->bytes);
+    (void)printf("%" PRIu64 " %s copied, %s\n", result->objects,
+                 tz_plural(result->objects, "object", "objects"), bytes);
+    if (result->failed > 0)
+        (void)printf("%" PRIu64 " %s whole in no store: 'tozai verify' says which\n",
+                     result->failed, tz_plural(result->failed, "object is", "objects are"));
+    if (result->behind > 0)
+        (void)printf("%" PRIu64 " %s still missing\n", result->behind,
+                     tz_plural(result->behind, "copy is", "copies are"));
+}
+
 static int run(struct tz_context *context, struct tz_error *err)
 {
-    return tz_fail(err, TZ_UNSUPPORTED, "'%s' is not part of this version", context->command->name);
+    TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
+    TZ_SCOPED(tz_scoped_progress) struct tz_progress *progress = NULL;
+    /* Asking for it says that an empty store is meant to be filled. */
+    const struct tz_repo_options opening = {.exclusive = true, .fill_empty = true};
+    struct tz_sync_options wanted = {.full = true, .progress = show_progress};
+    struct tz_sync_result result = {0};
+
+    if (tz_session_open(&session, context, &opening, err) ||
+        tz_store_option(context, session.config, "from", &wanted.from, err) ||
+        tz_store_option(context, session.config, "to", &wanted.to, err) ||
+        tz_progress_new(&progress, context, err))
+        return -1;
+    if (wanted.from && wanted.to && strcmp(wanted.from, wanted.to) == 0)
+        return tz_fail(err, TZ_INVALID, "--from and --to name the same store");
+    wanted.repo = session.repo;
+    wanted.progress_arg = progress;
+    if (tz_sync(&wanted, &result, err))
+        return -1;
+    tz_clear_line(context);
+    if (context->json && print_json(&result, err))
+        return -1;
+    if (!context->json)
+        print_text(&result);
+    if (result.failed > 0)
+        return TZ_EXIT_DAMAGE;
+    return result.behind > 0 ? TZ_EXIT_WARNINGS : TZ_EXIT_OK;
 }
 
 const struct tz_command tz_command_sync = {

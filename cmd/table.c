@@ -120,10 +120,10 @@ void tz_table_print(const struct tz_table *table)
         print_cell(table, i, title, tz_text_width(title, strlen(title)));
     }
     (void)putchar('\n');
-    for (size_t i = 0; i < table->cell_count; i++) {
-        size_t column = i % table->column_count;
-        print_cell(table, column, table->cells[i].text, table->cells[i].width);
-        if (column + 1 == table->column_count)
-            (void)putchar('\n');
+    const struct cell *end = table->cells + table->cell_count;
+    for (const struct cell *row = table->cells; row < end; row += table->column_count) {
+        for (size_t i = 0; i < table->column_count; i++)
+            print_cell(table, i, row[i].text, row[i].width);
+        (void)putchar('\n');
     }
 }

@@ -45,7 +45,7 @@ static int escape_code(struct tz_buf *out, uint32_t code, struct tz_error *err)
 /* A backslash that would read as the beginning of an escape is doubled. */
 static bool begins_escape(const uint8_t *at, size_t len)
 {
-    return len > 1 && at[0] == '\\' && memchr("ntrxu\\", at[1], 6);
+    return len > 1 && at[0] == '\\' && at[1] != '\0' && strchr("ntrxu\\", at[1]);
 }
 
 int tz_escape(struct tz_buf *out, const void *text, size_t len, struct tz_error *err)

@@ -602,7 +602,7 @@ int tz_cutter_end(struct cutter *cutter, bool drop, struct tz_error *err)
 
 int tz_cutter_settle(struct cutter *cutter, bool all, struct tz_error *err)
 {
-    unsigned most = all ? 0 : tz_pool_size(cutter->options.pool) + 1;
+    unsigned most = all ? 0 : tz_pool_size(cutter->options.pool);
 
     if (all && cutter->lane) {
         struct hashing *rest = NULL;

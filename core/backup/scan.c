@@ -7,7 +7,7 @@
 
 #define BATCH_RECORDS 1024U
 #define BATCH_INPUTS  16U
-#define BATCHES_AHEAD 2U
+#define BATCHES_AHEAD 1U
 /* A file that changed this shortly before the last backup began may have changed again within
  * the same tick of its file system's clock. */
 #define RACY_NS (2 * TZ_SECOND_NS)

@@ -22,7 +22,7 @@ _Static_assert(sizeof(enum tz_source_type) == sizeof(unsigned), "an enum is stor
 
 #define KIB ((uint64_t)1 << 10)
 #define MIB ((uint64_t)1 << 20)
-#define DAY (24U * 60 * 60)
+#define DAY ((uint64_t)24 * 60 * 60)
 
 static const char *const source_types[] = {
     [TZ_SOURCE_DIRECTORY] = "directory", [TZ_SOURCE_SQLITE] = "sqlite",
@@ -81,7 +81,7 @@ static const struct tz_key_rule policy_keys[] = {
     }
 #define SPAN(key)                                                                                  \
     {                                                                                              \
-        .name = (key), .kind = TZ_VALUE_DURATION, .max = 36500U * DAY                              \
+        .name = (key), .kind = TZ_VALUE_DURATION, .max = 36500 * DAY                               \
     }
 
 static const struct tz_key_rule retention_keys[] = {
@@ -98,7 +98,7 @@ static const struct tz_key_rule retention_keys[] = {
     {.name = "audit",
      .kind = TZ_VALUE_DURATION,
      .min = DAY,
-     .max = 36500U * DAY,
+     .max = 36500 * DAY,
      .plain_only = true},
 };
 
@@ -159,7 +159,7 @@ static const struct tz_key_rule notify_keys[] = {
 };
 
 static const struct tz_key_rule drill_keys[] = {
-    {.name = "every", .kind = TZ_VALUE_DURATION, .min = 60, .max = 36500U * DAY},
+    {.name = "every", .kind = TZ_VALUE_DURATION, .min = 60, .max = 36500 * DAY},
     {.name = "sql", .kind = TZ_VALUE_COMMAND, .repeated = true},
 };
 

@@ -75,7 +75,9 @@ static int expand(struct tz_buf *out, const char *text, size_t len, struct tz_er
         if (i == len)
             break;
         size_t used = 0;
-        char next = i + 1 < len ? text[i + 1] : '\0';
+        char next = '\0';
+        if (i + 1 < len)
+            next = text[i + 1];
         if (next == '{') {
             if (expand_name(out, text + i + 2, len - i - 2, &used, err))
                 return -1;

@@ -4,7 +4,6 @@
 
 #define DEFAULT_FRAME_SIZE (4U << 20)
 #define DEFAULT_PACK_SIZE  (16U << 20)
-#define DEFAULT_LEVEL      2
 /* A dry run remembers this many new chunks to count repeated ones once. */
 #define DRY_RUN_IDS 1000000U
 
@@ -34,7 +33,7 @@ int tz_packer_new(struct tz_packer **ret, const struct tz_packer_options *option
     packer->pack_size = config->pack_size ? (size_t)config->pack_size : DEFAULT_PACK_SIZE;
     packer->ratio = 1.0;
     packer->next_tag = 1;
-    if (make_sealers(packer, config->compression ? config->compression : DEFAULT_LEVEL, err))
+    if (make_sealers(packer, config->compression, err))
         return -1;
     *ret = TZ_TAKE(packer);
     return 0;
@@ -138,7 +137,7 @@ int tz_packer_submit(struct tz_packer *packer, struct work *work, struct tz_erro
 
     /* What is done already makes room; more than a little waits for the oldest. */
     while (packer->first &&
-           (packer->works > tz_pool_size(packer->pool) + 2 ||
+           (packer->works > tz_pool_size(packer->pool) + 1 ||
             tz_pool_done(packer->pool, &packer->first->job)))
         if (collect(packer, err))
             return -1;

@@ -84,7 +84,7 @@ struct tz_packer {
     struct tz_idset fresh;
     struct tz_buf index;
     uint32_t index_packs;
-    uint8_t *spare[3]; /* buffers for the next frames */
+    uint8_t *spare[1]; /* buffers for the next frames */
     unsigned spares;
     double ratio; /* of sealed to plain, recently */
     struct tz_packer_stats stats;

@@ -26,8 +26,8 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
     }
     if (count == 0)
         return tz_fail(err, TZ_INVALID, "there is no store '%s' in '%s'", only_store, config->file);
-    /* One pack on its way and one behind it, for each store. */
-    options.queue_bytes = 2 * (config->pack_size ? config->pack_size : 16U << 20);
+    /* One pack on its way to each store; the next one waits in the packer. */
+    options.queue_bytes = (config->pack_size ? config->pack_size : 16U << 20) * 3 / 2;
     return tz_mirror_open(ret, stores, count, &options, err);
 }
 

@@ -6,14 +6,7 @@
 
 #include "core/config/parse.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static void need(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -21,19 +14,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct tz_error err = {0};
 
     if (tz_config_parse(&config, "fuzz", data, len, &err)) {
-        need(!config && (err.kind == TZ_INVALID || err.kind == TZ_NOMEM));
-        need(strncmp(err.message, "fuzz", 4) == 0 || err.kind == TZ_NOMEM);
+        check(!config && (err.kind == TZ_INVALID || err.kind == TZ_NOMEM));
+        check(strncmp(err.message, "fuzz", 4) == 0 || err.kind == TZ_NOMEM);
         return 0;
     }
-    need(config->state && config->state[0] == '/');
-    need(config->store_count >= 2 || config->min_copies == 1);
+    check(config->state && config->state[0] == '/');
+    check(config->store_count >= 2 || config->min_copies == 1);
     for (size_t i = 0; i < config->store_count; i++)
-        need(config->stores[i].url && strlen(config->stores[i].name) <= 64);
+        check(config->stores[i].url && strlen(config->stores[i].name) <= 64);
     for (size_t i = 0; i < config->source_count; i++) {
         const struct tz_config_source *source = &config->sources[i];
-        need(tz_config_find_source(config, source->name) == source);
+        check(tz_config_find_source(config, source->name) == source);
         for (size_t j = 0; j < source->paths.count; j++)
-            need(source->paths.items[j][0] == '/');
+            check(source->paths.items[j][0] == '/');
     }
     return 0;
 }

@@ -29,6 +29,10 @@ TZ_DEFINE_SCOPED(struct tz_catalog *, tz_scoped_catalog, tz_catalog_free)
 /* Put a damaged or unwanted catalog aside (catalog.db.bad-<time>), so that the next open makes a
  * new one.  TZ_BUSY if anybody has it open; this process may not.  Nothing there: 0. */
 int tz_catalog_put_aside(const char *state, struct tz_error *err) TZ_MUST_CHECK;
+/* The same to the catalog that is open here; the handle then has a new, empty one.  The numbers of
+ * stores, objects and packs that it gave are void.  When putting aside fails (TZ_BUSY), it is as it was. */
+int tz_catalog_renew(struct tz_catalog *catalog, const char *state,
+                     const uint8_t repo_id[TZ_REPO_ID_SIZE], struct tz_error *err) TZ_MUST_CHECK;
 /* 16 random bytes made with the database: local files that hold its numbers name it. */
 const uint8_t *tz_catalog_instance(const struct tz_catalog *catalog);
 
@@ -55,6 +59,9 @@ int tz_catalog_add_object(struct tz_catalog *catalog, const char *name, uint64_t
 /* *ret_object 0: not known. */
 int tz_catalog_find_object(struct tz_catalog *catalog, const char *name, int64_t *ret_object,
                            uint64_t *ret_size, struct tz_error *err) TZ_MUST_CHECK;
+/* The size that was noted was that of a damaged copy. */
+int tz_catalog_set_size(struct tz_catalog *catalog, int64_t object, uint64_t size,
+                        struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_set_copy(struct tz_catalog *catalog, int64_t object, int64_t store,
                         enum tz_copy_state state, struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_get_copy(struct tz_catalog *catalog, int64_t object, int64_t store,
@@ -119,6 +126,10 @@ int tz_catalog_get_pack(struct tz_catalog *catalog, int64_t pack, struct tz_cata
 /* The place of one frame (first_chunk and chunk_count are not filled in). */
 int tz_catalog_get_frame(struct tz_catalog *catalog, int64_t pack, uint32_t frame,
                          struct tz_frame_info *ret, struct tz_error *err) TZ_MUST_CHECK;
+/* Is info, of the pack's own directory, what is noted of it: size, header, frames, places of chunks? */
+int tz_catalog_compare_pack(struct tz_catalog *catalog, int64_t pack,
+                            const struct tz_pack_info *info, bool *ret_same,
+                            struct tz_error *err) TZ_MUST_CHECK;
 /* Note that a tombstone names this pack.  Unknown packs are kept too: they are condemned when they
  * become known.  There is no way back, even if the pack is forgotten. */
 int tz_catalog_condemn(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SIZE],

@@ -33,6 +33,7 @@ int tz_pack_header_open(const struct tz_keys *keys, const uint8_t header[TZ_PACK
  * for each thread.
  */
 struct tz_frame_sealer;
+/* level: of zstd, 1 to 19; 0: the default, tuned between 2 and 3. */
 int tz_frame_sealer_new(struct tz_frame_sealer **ret, int level, struct tz_error *err)
     TZ_MUST_CHECK;
 void tz_frame_sealer_free(struct tz_frame_sealer *sealer);

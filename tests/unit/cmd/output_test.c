@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -22,11 +23,13 @@
 #include <jansson.h>
 
 /* cmd/ is a program and no library: its files are taken in whole. */
+/* NOLINTBEGIN(bugprone-suspicious-include) */
 #include "cmd/json.c"
 #include "cmd/output.c"
 #include "cmd/progress.c"
 #include "cmd/table.c"
 #include "cmd/text.c"
+/* NOLINTEND(bugprone-suspicious-include) */
 
 static void check_escape(const char *text, size_t len, const char *expected)
 {
@@ -326,6 +329,90 @@ static void progress_as_json_is_a_line_of_its_own(void **state)
     assert_string_equal(json_string_value(json_object_get(object, "phase")), "backup a");
 }
 
+/* A terminal of 40 columns in the place of standard error. */
+struct terminal {
+    int master;
+    int saved;
+};
+
+static struct terminal begin_terminal(void)
+{
+    struct terminal terminal = {.master = posix_openpt(O_RDWR | O_NOCTTY)};
+    struct winsize size = {.ws_row = 10, .ws_col = 40};
+
+    assert_true(terminal.master >= 0);
+    assert_int_equal(grantpt(terminal.master) || unlockpt(terminal.master), 0);
+    int slave = open(ptsname(terminal.master), O_RDWR | O_NOCTTY);
+    assert_true(slave >= 0);
+    assert_int_equal(ioctl(slave, TIOCSWINSZ, &size), 0);
+    (void)fflush(stderr);
+    terminal.saved = dup(STDERR_FILENO);
+    assert_true(dup2(slave, STDERR_FILENO) >= 0);
+    (void)close(slave);
+    return terminal;
+}
+
+static void end_terminal(struct terminal *terminal, char *text, size_t size)
+{
+    (void)fflush(stderr);
+    /* What was written may come in several pieces. */
+    struct pollfd input = {.fd = terminal->master, .events = POLLIN};
+    size_t len = 0;
+    while (len < size - 1 && poll(&input, 1, 200) == 1) {
+        ssize_t n = read(terminal->master, text + len, size - 1 - len);
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+    }
+    (void)dup2(terminal->saved, STDERR_FILENO);
+    (void)close(terminal->saved);
+    (void)close(terminal->master);
+    text[len] = '\0';
+}
+
+static void a_terminal_gets_one_line_that_fits(void **state)
+{
+    (void)state;
+    struct tz_context context = {0};
+    struct tz_progress *progress = NULL;
+    struct tz_progress_state now = {.phase = "backup データ",
+                                    .files = 2,
+                                    .bytes_done = 512,
+                                    .note = "東京: much more than fits"};
+    char text[1024];
+
+    assert_int_equal(setenv("TERM", "xterm", 1), 0);
+    struct terminal terminal = begin_terminal();
+    int failed = tz_progress_new(&progress, &context, NULL);
+    for (int i = 0; i < 1000; i++)
+        tz_progress_update(progress, &now);
+    tz_warn(&context, "careful");
+    tz_progress_finish(progress);
+    end_terminal(&terminal, text, sizeof(text));
+    assert_int_equal(failed, 0);
+    /* 39 columns, as a full line would wrap; the warning takes the line away. */
+    assert_string_equal(text, "\rbackup データ  512 B  2 files  東京: mu\033[K"
+                              "\r\033[Ktozai: warning: careful\r\n");
+}
+
+static void a_dumb_terminal_gets_no_line(void **state)
+{
+    (void)state;
+    struct tz_context context = {0};
+    struct tz_progress *progress = NULL;
+    char text[64];
+
+    assert_int_equal(setenv("TERM", "dumb", 1), 0);
+    struct terminal terminal = begin_terminal();
+    int failed = tz_progress_new(&progress, &context, NULL);
+    bool shown = progress != NULL;
+    tz_progress_finish(progress);
+    end_terminal(&terminal, text, sizeof(text));
+    assert_int_equal(failed, 0);
+    assert_false(shown);
+    assert_string_equal(text, "");
+}
+
 static void the_rate_tells_the_rest(void **state)
 {
     (void)state;
@@ -364,6 +451,8 @@ int main(void)
         cmocka_unit_test(progress_is_silent_where_nobody_wants_it),
         cmocka_unit_test(progress_in_a_log_comes_once_for_each_phase),
         cmocka_unit_test(progress_as_json_is_a_line_of_its_own),
+        cmocka_unit_test(a_terminal_gets_one_line_that_fits),
+        cmocka_unit_test(a_dumb_terminal_gets_no_line),
         cmocka_unit_test(the_rate_tells_the_rest),
     };
 

@@ -315,6 +315,19 @@ static void repeated_keys_need_not_be_neighbours(void **state)
     assert_string_equal(source->excludes.items[1], "b");
 }
 
+static void pairs_keep_the_order_of_the_file(void **state)
+{
+    (void)state;
+    TZ_SCOPED(tz_scoped_config)
+    struct tz_config *config = parse(SOURCE "[drill wiki]\nsql = a\nevery = 1d\nsql = b\n");
+
+    assert_int_equal(config->later_count, 3);
+    assert_string_equal(config->later[0].value, "a");
+    assert_string_equal(config->later[1].value, "1d");
+    assert_string_equal(config->later[2].value, "b");
+    assert_int_equal(config->later[2].line, 15);
+}
+
 static void names_may_be_in_any_script(void **state)
 {
     (void)state;
@@ -715,6 +728,7 @@ static void the_nearest_word_is_near(void **state)
     assert_string_equal(tz_nearest_word("sl", words, 5), "ls");
     assert_null(tz_nearest_word("frobnicate", words, 5));
     assert_null(tz_nearest_word("x", words, 5));
+    assert_null(tz_nearest_word("l", words, 5));
     assert_null(tz_nearest_word("", words, 5));
     assert_null(tz_nearest_word("list", words, 0));
     TZ_SCOPED(tz_scoped_free) char *long_word = calloc(1, 100001);
@@ -890,6 +904,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_too_large_is_refused),
         cmocka_unit_test(many_repeated_keys_keep_their_order),
         cmocka_unit_test(repeated_keys_need_not_be_neighbours),
+        cmocka_unit_test(pairs_keep_the_order_of_the_file),
         cmocka_unit_test(names_may_be_in_any_script),
         cmocka_unit_test(white_space_does_not_matter),
         cmocka_unit_test(an_indented_line_is_a_key_of_its_own),

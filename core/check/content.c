@@ -1,0 +1,409 @@
+/*
+ * One object's copies are checked, on a worker thread.
+ *
+ * Of a pack one copy is opened: every byte of it is under an AEAD of the pack's own key, and the
+ * header that holds this key is the one that the index names, so a copy that opens needs no
+ * SHA-256.  The other copies only have to be the same.  A difference is settled by their hashes.
+ */
+#include "check.h"
+
+#include "tozai/util/log.h"
+
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+/* How much is read at once.  From a local store not more than stays in the processor's cache. */
+#define WINDOW_LOCAL  ((size_t)1 << 20)
+#define WINDOW_REMOTE ((size_t)8 << 20)
+
+struct proof {
+    struct tz_check_task *task;
+    struct tz_check_worker *worker;
+    const struct tz_keys *keys;
+    struct tz_mirror *mirror;
+    size_t mine;     /* the store whose copy is opened */
+    uint32_t others; /* stores whose copies are still the same */
+    uint32_t differ; /* those whose are not */
+    size_t window;
+    uint8_t header[TZ_PACK_HEADER_SIZE];
+    uint64_t begin; /* of the directory */
+};
+
+static struct tz_store *store_of(const struct tz_check_task *task, size_t i)
+{
+    return tz_mirror_store(tz_repo_mirror(tz_checker_repo(task->checker)), i);
+}
+
+/* What an error in reading or checking a copy says of it; the first fatal one is kept. */
+static void judge(struct tz_check_task *task, size_t store, const struct tz_error *why)
+{
+    task->why = *why;
+    tz_debug("%s: %s", task->name, why->message);
+    if (tz_check_is_fatal(why->kind)) {
+        if (task->fatal.kind == TZ_OK)
+            task->fatal = *why;
+        return;
+    }
+    task->outcome[store] = why->kind == TZ_NOT_FOUND     ? TZ_OUTCOME_GONE
+                           : why->kind == TZ_UNAVAILABLE ? TZ_OUTCOME_UNREACHABLE
+                                                         : TZ_OUTCOME_BAD;
+}
+
+static int read_part(struct tz_check_task *task, size_t store, uint64_t offset, size_t len,
+                     struct tz_buf *out, struct tz_error *err)
+{
+    tz_buf_reset(out);
+    if (tz_check_read(store_of(task, store), task->name, offset, len, out, err))
+        return -1;
+    task->bytes[store] += out->len;
+    return 0;
+}
+
+/* The hash of a whole pack, read piece by piece. */
+static int hash_copy(struct tz_check_task *task, struct tz_check_worker *worker, size_t store,
+                     uint8_t hash[TZ_HASH_SIZE], struct tz_error *err)
+{
+    bool local = tz_store_features(store_of(task, store)) & TZ_STORE_LOCAL;
+    size_t window = local ? WINDOW_LOCAL : WINDOW_REMOTE;
+    uint64_t offset = 0;
+
+    /* What a copy before left behind is forgotten. */
+    if (tz_sha256_end(worker->digest, hash, err))
+        return -1;
+    do {
+        if (read_part(task, store, offset, window, &worker->other, err) ||
+            tz_sha256_add(worker->digest, worker->other.data ? (void *)worker->other.data : "",
+                          worker->other.len, err))
+            return -1;
+        offset += worker->other.len;
+        if (offset > TZ_PACK_SIZE_MAX)
+            return tz_fail(err, TZ_CORRUPT, "it is larger than a pack can be");
+    } while (worker->other.len == window);
+    return tz_sha256_end(worker->digest, hash, err);
+}
+
+/* Is the copy's SHA-256 its name? */
+static int check_hash(struct tz_check_task *task, struct tz_check_worker *worker, size_t store,
+                      struct tz_error *err)
+{
+    uint8_t hash[TZ_HASH_SIZE];
+
+    if (hash_copy(task, worker, store, hash, err))
+        return -1;
+    if (memcmp(hash, task->parsed.hash, TZ_HASH_SIZE) != 0)
+        return tz_fail(err, TZ_CORRUPT, "its SHA-256 is not what it should be");
+    return 0;
+}
+
+/* The same bytes in the other stores? */
+static void compare_others(struct proof *proof, uint64_t offset, const uint8_t *data, size_t len,
+                           bool at_end)
+{
+    struct tz_buf *other = &proof->worker->other;
+
+    for (size_t i = 0; i < tz_mirror_count(proof->mirror); i++) {
+        struct tz_error why = {0};
+        if (!(proof->others & TZ_STORE_BIT(i)))
+            continue;
+        /* One byte more shows a copy that is too long. */
+        if (read_part(proof->task, i, offset, len + at_end, other, &why)) {
+            proof->others &= ~TZ_STORE_BIT(i);
+            judge(proof->task, i, &why);
+        } else if (other->len != len || memcmp(other->data, data, len) != 0) {
+            proof->others &= ~TZ_STORE_BIT(i);
+            proof->differ |= TZ_STORE_BIT(i);
+        }
+    }
+}
+
+static int read_mine(struct proof *proof, uint64_t offset, size_t len, bool at_end,
+                     struct tz_buf *out, struct tz_error *err)
+{
+    if (read_part(proof->task, proof->mine, offset, len + at_end, out, err))
+        return -1;
+    if (out->len != len)
+        return tz_fail(err, TZ_CORRUPT, "it is too %s", out->len < len ? "short" : "long");
+    return 0;
+}
+
+static int open_header(struct proof *proof, uint8_t key[TZ_KEY_SIZE], struct tz_error *err)
+{
+    const struct tz_check_task *task = proof->task;
+    struct tz_buf *buf = &proof->worker->mine;
+
+    if (read_mine(proof, 0, TZ_PACK_HEADER_SIZE, false, buf, err))
+        return -1;
+    memcpy(proof->header, buf->data, TZ_PACK_HEADER_SIZE);
+    /* A pack that is good in itself may lie under another one's name. */
+    if (task->described && memcmp(proof->header, task->header, TZ_PACK_HEADER_SIZE) != 0)
+        return tz_fail(err, TZ_CORRUPT, "its header is not the one that the index names");
+    return tz_pack_header_open(proof->keys, proof->header, key, err);
+}
+
+/* Directory and trailer: the first guess at their length is mostly enough. */
+static int open_directory(struct proof *proof, const uint8_t key[TZ_KEY_SIZE], struct tz_error *err)
+{
+    struct tz_check_worker *worker = proof->worker;
+    struct tz_check_task *task = proof->task;
+    struct tz_buf *tail = &worker->tail;
+
+    if (task->size < TZ_PACK_HEADER_SIZE + TZ_AEAD_TAG + TZ_PACK_TRAILER_SIZE)
+        return tz_fail(err, TZ_CORRUPT, "it is too short");
+    size_t len = (size_t)TZ_MIN(task->size - TZ_PACK_HEADER_SIZE, TZ_CHECK_TAIL);
+    if (read_mine(proof, task->size - len, len, true, tail, err) ||
+        tz_check_directory_begin(worker->aead, proof->header, key, tail->data, len, task->size,
+                                 &proof->begin, err))
+        return -1;
+    size_t needed = (size_t)(task->size - proof->begin);
+    if (needed > len) {
+        if (read_mine(proof, proof->begin, needed, true, tail, err))
+            return -1;
+        len = needed;
+    }
+    const uint8_t *data = tail->data + (len - needed);
+    if (tz_check_directory(worker->aead, proof->header, key, data, needed, task->size,
+                           &worker->plain, &task->info, err))
+        return -1;
+    compare_others(proof, proof->begin, data, needed, true);
+    return 0;
+}
+
+static int check_chunks(struct proof *proof, const struct tz_frame_info *frame, const uint8_t *plain,
+                        struct tz_error *err)
+{
+    const struct tz_pack_info *info = &proof->task->info;
+    uint8_t id[TZ_ID_SIZE];
+
+    for (uint32_t i = 0; i < frame->chunk_count; i++) {
+        const struct tz_chunk_ref *chunk = &info->chunks[frame->first_chunk + i];
+        if (tz_idhash(proof->worker->hash, plain, chunk->len, id, err))
+            return -1;
+        if (memcmp(id, chunk->id, TZ_ID_SIZE) != 0)
+            return tz_fail(err, TZ_CORRUPT, "a chunk's content is not what its id says");
+        plain += chunk->len;
+    }
+    return 0;
+}
+
+/* The frames [first, end), which lie back to back in data. */
+static int open_frames(struct proof *proof, const uint8_t key[TZ_KEY_SIZE], uint32_t first,
+                       uint32_t end, uint8_t *data, struct tz_error *err)
+{
+    struct tz_buf *plain = &proof->worker->plain;
+
+    for (uint32_t i = first; i < end; i++) {
+        const struct tz_frame_info *frame = &proof->task->info.frames[i];
+        tz_buf_reset(plain);
+        if (tz_buf_reserve(plain, (size_t)frame->plain_len + 1, err) ||
+            tz_frame_open(proof->worker->opener, proof->header, key, i, frame, data, plain->data,
+                          err) ||
+            check_chunks(proof, frame, plain->data, err))
+            return -1;
+        data += frame->sealed_len;
+    }
+    return 0;
+}
+
+/* The next frames that make up a window. */
+static uint32_t window_end(const struct proof *proof, uint32_t first, size_t *ret_len)
+{
+    const struct tz_pack_info *info = &proof->task->info;
+    uint32_t end = first;
+    size_t len = 0;
+
+    while (end < info->frame_count &&
+           (end == first || len + info->frames[end].sealed_len <= proof->window))
+        len += info->frames[end++].sealed_len;
+    *ret_len = len;
+    return end;
+}
+
+static int open_content(struct proof *proof, const uint8_t key[TZ_KEY_SIZE], struct tz_error *err)
+{
+    struct tz_buf *mine = &proof->worker->mine;
+    uint64_t offset = TZ_PACK_HEADER_SIZE;
+    uint32_t end = 0;
+
+    compare_others(proof, 0, proof->header, TZ_PACK_HEADER_SIZE, false);
+    for (uint32_t first = 0; first < proof->task->info.frame_count; first = end) {
+        size_t len;
+        end = window_end(proof, first, &len);
+        if (read_mine(proof, offset, len, false, mine, err))
+            return -1;
+        /* Before opening, which decrypts in place. */
+        compare_others(proof, offset, mine->data, len, false);
+        if (open_frames(proof, key, first, end, mine->data, err))
+            return -1;
+        offset += len;
+    }
+    return 0;
+}
+
+/* Open the whole pack of one store and compare the others with it. */
+static int prove(struct proof *proof, struct tz_error *err)
+{
+    uint8_t key[TZ_KEY_SIZE];
+
+    tz_pack_info_clear(&proof->task->info);
+    int failed = open_header(proof, key, err) || open_directory(proof, key, err) ||
+                 open_content(proof, key, err);
+    tz_wipe(key, sizeof(key));
+    if (failed)
+        return -1;
+    memcpy(proof->task->info.hash, proof->task->parsed.hash, TZ_HASH_SIZE);
+    return 0;
+}
+
+static size_t pick_window(const struct tz_check_task *task)
+{
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
+        if ((task->stores & TZ_STORE_BIT(i)) &&
+            !(tz_store_features(store_of(task, i)) & TZ_STORE_LOCAL))
+            return WINDOW_REMOTE;
+    return WINDOW_LOCAL;
+}
+
+/* The turn-th store of the set. */
+static size_t pick(uint32_t stores, size_t turn)
+{
+    size_t count = 0, i;
+
+    for (i = 0; i < TZ_MIRROR_MAX_STORES; i++)
+        count += (stores & TZ_STORE_BIT(i)) != 0;
+    turn %= count;
+    for (i = 0;; i++)
+        if ((stores & TZ_STORE_BIT(i)) && turn-- == 0)
+            return i;
+}
+
+/* Copies whose bytes are in doubt are good if their hash is right. */
+static void settle_by_hash(struct tz_check_task *task, struct tz_check_worker *worker,
+                           uint32_t stores)
+{
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++) {
+        struct tz_error why = {0};
+        if (!(stores & TZ_STORE_BIT(i)))
+            continue;
+        task->outcome[i] = TZ_OUTCOME_GOOD;
+        if (check_hash(task, worker, i, &why))
+            judge(task, i, &why);
+    }
+}
+
+/* The pack does not open.  Is it this copy, or was it written so? */
+static bool is_rotten(struct tz_check_task *task, struct tz_check_worker *worker, size_t store,
+                      const struct tz_error *why)
+{
+    judge(task, store, why);
+    if (task->outcome[store] != TZ_OUTCOME_BAD || check_hash(task, worker, store, NULL))
+        return false;
+    task->why = *why;
+    task->rotten = true;
+    return true;
+}
+
+static void settle_differences(struct proof *proof)
+{
+    struct tz_check_task *task = proof->task;
+
+    task->outcome[proof->mine] = TZ_OUTCOME_GOOD;
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
+        if (proof->others & TZ_STORE_BIT(i))
+            task->outcome[i] = TZ_OUTCOME_GOOD;
+    if (!proof->differ)
+        return;
+    settle_by_hash(task, proof->worker, proof->differ | TZ_STORE_BIT(proof->mine));
+}
+
+/* The content of a pack that the catalog describes. */
+static void check_content(struct tz_check_task *task, struct tz_check_worker *worker)
+{
+    uint32_t left = task->stores;
+
+    while (left) {
+        struct proof proof = {
+            .task = task,
+            .worker = worker,
+            .keys = tz_repo_keys(tz_checker_repo(task->checker)),
+            .mirror = tz_repo_mirror(tz_checker_repo(task->checker)),
+            .mine = pick(left, task->turn),
+            .window = pick_window(task),
+        };
+        struct tz_error why = {0};
+        left &= ~TZ_STORE_BIT(proof.mine);
+        proof.others = left;
+        if (!prove(&proof, &why)) {
+            task->has_info = true;
+            settle_differences(&proof);
+            return;
+        }
+        if (task->fatal.kind != TZ_OK)
+            return;
+        if (is_rotten(task, worker, proof.mine, &why)) {
+            /* The others are no better: those that are the same as it was written. */
+            for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
+                if (left & TZ_STORE_BIT(i))
+                    task->outcome[i] = TZ_OUTCOME_BAD;
+            return;
+        }
+        /* Those that could not be read on the way are done with. */
+        left &= proof.others | proof.differ;
+    }
+}
+
+/* A pack that no index names: its hash, and if asked for what its directory says. */
+static void check_undescribed(struct tz_check_task *task, struct tz_check_worker *worker)
+{
+    settle_by_hash(task, worker, task->stores);
+    for (size_t i = 0; task->deep && !task->has_info && i < TZ_MIRROR_MAX_STORES; i++) {
+        struct proof proof = {
+            .task = task,
+            .worker = worker,
+            .keys = tz_repo_keys(tz_checker_repo(task->checker)),
+            .mirror = tz_repo_mirror(tz_checker_repo(task->checker)),
+            .mine = i,
+            .window = pick_window(task),
+        };
+        struct tz_error why = {0};
+        if (task->outcome[i] != TZ_OUTCOME_GOOD)
+            continue;
+        task->size = task->bytes[i]; /* all of it was read */
+        if (!prove(&proof, &why)) {
+            task->has_info = true;
+        } else {
+            task->rotten = true;
+            judge(task, i, &why);
+        }
+    }
+}
+
+static void check_small(struct tz_check_task *task, struct tz_check_worker *worker)
+{
+    const struct tz_keys *keys = tz_repo_keys(tz_checker_repo(task->checker));
+    size_t max = tz_check_size_max(task->parsed.kind) + 1;
+    struct tz_buf *bytes = &worker->other;
+
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++) {
+        struct tz_error why = {0};
+        if (!(task->stores & TZ_STORE_BIT(i)))
+            continue;
+        task->outcome[i] = TZ_OUTCOME_GOOD;
+        if (read_part(task, i, 0, max, bytes, &why) ||
+            tz_check_bytes(keys, task->name, bytes->data ? (void *)bytes->data : "", bytes->len,
+                           task->deep, &why))
+            judge(task, i, &why);
+    }
+}
+
+void tz_check_run(struct tz_check_task *task, struct tz_check_worker *worker)
+{
+    if (task->parsed.kind != TZ_NAME_IS_PACK)
+        check_small(task, worker);
+    else if (!task->described)
+        check_undescribed(task, worker);
+    else if (task->deep)
+        check_content(task, worker);
+    else
+        settle_by_hash(task, worker, task->stores);
+}

@@ -212,13 +212,12 @@ static int note_failure(struct run *run, const char *source, const struct tz_err
     run->failed = true;
     run->interrupted = why->kind == TZ_INTERRUPTED;
     tz_report(run->context, why);
-    return tz_json_append(
-        run->failures,
-        json_pack("{s:s, s:{s:s, s:o, s:o}}", "source", source, "error", "code",
-                  tz_error_code(why->kind), "message",
-                  tz_json_text(why->message, strlen(why->message)), "hint",
-                  tz_json_text(why->hint, strlen(why->hint))),
-        err);
+    return tz_json_append(run->failures,
+                          json_pack("{s:s, s:{s:s, s:o, s:o}}", "source", source, "error", "code",
+                                    tz_error_code(why->kind), "message",
+                                    tz_json_text(why->message, strlen(why->message)), "hint",
+                                    tz_json_text(why->hint, strlen(why->hint))),
+                          err);
 }
 
 static int back_up(struct run *run, const struct tz_config_source *source, struct tz_error *err)

@@ -46,27 +46,45 @@ static int rebuild(struct tz_context *context, struct tz_error *err)
     return TZ_EXIT_OK;
 }
 
-static int print_check(const struct tz_context *context, bool ok, const struct tz_buf *report,
-                       struct tz_error *err)
+/* A line of the report to standard output, or into faults. */
+static int put_fault(json_t *faults, const uint8_t *line, size_t len, struct tz_error *err)
 {
-    if (!context->json) {
-        tz_print_name(report->data, report->len);
-        if (ok)
-            (void)puts("the catalog is whole");
-        return 0;
-    }
-    TZ_SCOPED(tz_scoped_json) json_t *document = json_pack("{s:b}", "ok", ok);
-    json_t *faults = json_array();
-    if (!document || tz_json_set(document, "faults", faults, err))
-        return document ? -1 : tz_fail_nomem(err);
+    if (faults)
+        return tz_json_append(faults, tz_json_text(line, len), err);
+    tz_print_name(line, len);
+    (void)putchar('\n');
+    return 0;
+}
+
+static int put_report(json_t *faults, const struct tz_buf *report, struct tz_error *err)
+{
     for (size_t at = 0; at < report->len;) {
         const uint8_t *end = memchr(report->data + at, '\n', report->len - at);
         size_t len = end ? (size_t)(end - report->data) - at : report->len - at;
-        if (len > 0 && tz_json_append(faults, tz_json_text(report->data + at, len), err))
+        if (len > 0 && put_fault(faults, report->data + at, len, err))
             return -1;
         at += len + 1;
     }
-    return tz_json_print(document, err);
+    return 0;
+}
+
+static int print_check(const struct tz_context *context, bool ok, const struct tz_buf *report,
+                       struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_json) json_t *document = NULL;
+    TZ_SCOPED(tz_scoped_json) json_t *faults = NULL;
+
+    if (context->json && !(faults = json_array()))
+        return tz_fail_nomem(err);
+    if (put_report(faults, report, err))
+        return -1;
+    if (context->json) {
+        document = json_pack("{s:b, s:O}", "ok", ok, "faults", faults);
+        return tz_json_print(document, err);
+    }
+    if (ok)
+        (void)puts("the catalog is whole");
+    return 0;
 }
 
 static int check(struct tz_context *context, struct tz_error *err)

@@ -74,7 +74,8 @@ static int add_source_name(void *arg, const struct tz_generation *generation, st
     return add_name(arg, generation->source, err);
 }
 
-int tz_session_sources(const struct tz_session *session, struct tz_source_list *ret, struct tz_error *err)
+int tz_session_sources(const struct tz_session *session, struct tz_source_list *ret,
+                       struct tz_error *err)
 {
     return tz_catalog_each_generation(tz_repo_catalog(session->repo), NULL, add_source_name, ret,
                                       err);
@@ -201,6 +202,24 @@ static int has_entry(const struct tz_session *session, const struct tz_head *hea
     return 0;
 }
 
+/* What the absolute path of something in the source's only configured path is in the manifest. */
+static int make_relative(const struct tz_session *session, const struct tz_head *head,
+                         const char *root, char *path, struct tz_error *err)
+{
+    const char *base = tz_path_base(root);
+    size_t skip = strlen(root);
+    bool exists = false;
+
+    skip += path[skip] == '/';
+    /* A source that is a file has its name as the only path. */
+    if (!path[skip] && has_entry(session, head, base, &exists, err))
+        return -1;
+    if (exists)
+        skip = (size_t)(base - root);
+    memmove(path, path + skip, strlen(path + skip) + 1);
+    return 0;
+}
+
 int tz_session_path(const struct tz_session *session, const struct tz_head *head, const char *text,
                     char **ret, struct tz_error *err)
 {
@@ -216,17 +235,14 @@ int tz_session_path(const struct tz_session *session, const struct tz_head *head
         tz_path_within(path, strlen(path), root, strlen(root)) &&
         has_entry(session, head, path, &exists, err))
         return -1;
-    if (!exists) {
-        size_t skip = strlen(root);
-        skip += path[skip] == '/';
-        memmove(path, path + skip, strlen(path + skip) + 1);
-    }
+    if (!exists && make_relative(session, head, root, path, err))
+        return -1;
     *ret = TZ_TAKE(path);
     return 0;
 }
 
-int tz_session_entry(const struct tz_session *session, const struct tz_head *head,
-                     const char *path, struct tz_entry *ret, struct tz_error *err)
+int tz_session_entry(const struct tz_session *session, const struct tz_head *head, const char *path,
+                     struct tz_entry *ret, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_manifest_reader) struct tz_manifest_reader *reader = NULL;
     TZ_SCOPED(tz_scoped_entry) struct tz_entry entry = {0};
@@ -237,7 +253,7 @@ int tz_session_entry(const struct tz_session *session, const struct tz_head *hea
         tz_manifest_next(reader, &entry, &done, err))
         return -1;
     if (done || entry.path_len != len || memcmp(entry.path, path, len) != 0) {
-        (void)tz_fail(err, TZ_NOT_FOUND, "'%s' is not in this generation", path);
+        (void)tz_fail(err, TZ_NOT_FOUND, "'%s' is not in this generation", path[0] ? path : ".");
         return tz_hint(err, "'tozai ls' shows what is in it, 'tozai find' where a file is");
     }
     *ret = entry;

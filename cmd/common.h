@@ -66,8 +66,8 @@ int tz_normalize_path(const char *text, char **ret, struct tz_error *err) TZ_MUS
 int tz_session_path(const struct tz_session *session, const struct tz_head *head, const char *text,
                     char **ret, struct tz_error *err) TZ_MUST_CHECK;
 /* Read one entry of a generation; TZ_NOT_FOUND if it has none of this path. */
-int tz_session_entry(const struct tz_session *session, const struct tz_head *head,
-                     const char *path, struct tz_entry *ret, struct tz_error *err) TZ_MUST_CHECK;
+int tz_session_entry(const struct tz_session *session, const struct tz_head *head, const char *path,
+                     struct tz_entry *ret, struct tz_error *err) TZ_MUST_CHECK;
 
 /* How many stores must hold a generation for it to count as done. */
 size_t tz_wanted_copies(const struct tz_config *config);

@@ -13,9 +13,8 @@ void tz_path_warnings_add(struct tz_path_warnings *warnings, const char *path, s
     warnings->total++;
     if (warnings->count >= MAX_KEPT)
         return;
-    struct tz_backup_warning warning = {.path = malloc(path_len + 1),
-                                      .path_len = path_len,
-                                      .error = strdup(why->message)};
+    struct tz_backup_warning warning = {
+        .path = malloc(path_len + 1), .path_len = path_len, .error = strdup(why->message)};
     struct tz_backup_warning *items =
         warning.path && warning.error
             ? realloc(warnings->items, (warnings->count + 1) * sizeof(items[0]))

@@ -12,9 +12,9 @@
 struct diff {
     struct tz_session session;
     struct tz_head before, after;
-    bool any_bytes;    /* a path is not UTF-8 */
-    bool exact;        /* this pass is for the exact bytes of such paths */
-    bool any;          /* something was printed into the present list */
+    bool any_bytes; /* a path is not UTF-8 */
+    bool exact;     /* this pass is for the exact bytes of such paths */
+    bool any;       /* something was printed into the present list */
 };
 
 static void clear_diff(struct diff *diff)

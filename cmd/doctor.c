@@ -1,11 +1,88 @@
 /* tozai doctor: looks for what will go wrong. */
-#include "command.h"
+#include "output.h"
+
+#include "tozai/core/doctor.h"
+
+#include <string.h>
 
 #include "tozai/util/banned.h"
 
+struct report {
+    json_t *checks; /* NULL: text */
+    bool warned, failed, no_memory;
+};
+
+static void print_text(const struct tz_finding *check)
+{
+    (void)printf("%-4s  ", tz_finding_state_name(check->state));
+    tz_print_name(check->name, strlen(check->name));
+    (void)fputs(": ", stdout);
+    tz_print_name(check->detail, strlen(check->detail));
+    (void)putchar('\n');
+    if (!check->advice[0])
+        return;
+    (void)fputs("        ", stdout);
+    tz_print_name(check->advice, strlen(check->advice));
+    (void)putchar('\n');
+}
+
+static json_t *make_json(const struct tz_finding *check)
+{
+    return json_pack("{s:o, s:s, s:o, s:o}", "name", tz_json_text(check->name, strlen(check->name)),
+                     "state", tz_finding_state_name(check->state), "detail",
+                     tz_json_text(check->detail, strlen(check->detail)), "advice",
+                     tz_json_text(check->advice, strlen(check->advice)));
+}
+
+static void show(void *arg, const struct tz_finding *check)
+{
+    struct report *report = arg;
+
+    report->warned |= check->state == TZ_FINDING_WARN;
+    report->failed |= check->state == TZ_FINDING_FAIL;
+    if (!report->checks)
+        print_text(check);
+    else if (json_array_append_new(report->checks, make_json(check)))
+        report->no_memory = true;
+}
+
+/* Without a configuration there is nothing else to look at, and that is the finding. */
+static int examine(struct tz_context *context, struct report *report, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_config) struct tz_config *config = NULL;
+    struct tz_error why = {0};
+
+    if (tz_context_config(context, &config, &why)) {
+        const struct tz_finding check = {TZ_FINDING_FAIL, "configuration", why.message, why.hint};
+        show(report, &check);
+        return 0;
+    }
+    const struct tz_doctor_options wanted = {
+        .config = config,
+        .found = show,
+        .found_arg = report,
+    };
+    return tz_doctor(&wanted, err);
+}
+
 static int run(struct tz_context *context, struct tz_error *err)
 {
-    return tz_fail(err, TZ_UNSUPPORTED, "'%s' is not part of this version", context->command->name);
+    TZ_SCOPED(tz_scoped_json) json_t *checks = context->json ? json_array() : NULL;
+    struct report report = {.checks = checks};
+
+    if (context->json && !checks)
+        return tz_fail_nomem(err);
+    if (examine(context, &report, err))
+        return -1;
+    if (report.no_memory)
+        return tz_fail_nomem(err);
+    if (context->json) {
+        TZ_SCOPED(tz_scoped_json)
+        json_t *document = json_pack("{s:O, s:b}", "checks", checks, "ok", !report.failed);
+        if (tz_json_print(document, err))
+            return -1;
+    }
+    return report.failed ? TZ_EXIT_FAILED : report.warned ? TZ_EXIT_WARNINGS : TZ_EXIT_OK;
 }
 
 const struct tz_command tz_command_doctor = {

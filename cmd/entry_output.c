@@ -177,7 +177,7 @@ int tz_json_list_add(struct tz_json_list *list, json_t *value, struct tz_error *
         (void)putchar(',');
     list->any = true;
     /* main() asks at the end whether all output arrived; a reader that left wants no more. */
-    if (json_dumpf(owned, stdout, JSON_COMPACT))
+    if (json_dumpf(owned, stdout, JSON_COMPACT | JSON_ENCODE_ANY))
         return ferror(stdout) ? tz_fail(err, TZ_IO, "write to standard output")
                               : tz_fail_nomem(err);
     return 0;

@@ -73,9 +73,8 @@ static int print_version(const struct tz_search_result *result, const struct tz_
     return 0;
 }
 
-static int print_match(struct find *find, const char *source,
-                       const struct tz_search_result *result, const struct tz_match *match,
-                       struct tz_error *err)
+static int print_match(struct find *find, const char *source, const struct tz_search_result *result,
+                       const struct tz_match *match, struct tz_error *err)
 {
     if (find->any)
         (void)putchar('\n');

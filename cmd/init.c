@@ -49,8 +49,10 @@ static int check_usage(const struct tz_context *context, bool exists, struct tz_
     if (tz_option_value(context, "passphrase-file") && tz_option_value(context, "key-file"))
         return tz_fail(err, TZ_INVALID, "--passphrase-file and --key-file exclude each other");
     if (locations > 0 && locations != stores)
-        return tz_fail(err, TZ_INVALID, "%zu stores, but %zu locations: one --location for each "
-                       "--store", stores, locations);
+        return tz_fail(err, TZ_INVALID,
+                       "%zu stores, but %zu locations: one --location for each "
+                       "--store",
+                       stores, locations);
     if (exists && (stores > 0 || tz_option_value(context, "state"))) {
         (void)tz_fail(err, TZ_INVALID, "configuration '%s' exists already", context->config_path);
         return tz_hint(err, "run init without --store, --location and --state to use it, or name "
@@ -107,8 +109,10 @@ static void advise(struct tz_context *context, const struct tz_config *config, c
                    const char *value, const char *configured)
 {
     if (!configured || strcmp(configured, value) != 0)
-        tz_warn(context, "put '%s = %s' into [repository] of '%s', or the repository cannot be "
-                "opened", key, value, config->file);
+        tz_warn(context,
+                "put '%s = %s' into [repository] of '%s', or the repository cannot be "
+                "opened",
+                key, value, config->file);
 }
 
 /* An option given on the command line takes the place of what the file says. */
@@ -171,10 +175,11 @@ static int print_text(const struct tz_context *context, const struct tz_config *
                       written ? " (new; name your sources in it)" : ""))
         return -1;
     (void)fwrite(text.data, 1, text.len, stdout);
-    (void)fputs("\n"
-                "Without a key nothing can ever be restored.  Print a paper copy and lock it away:\n"
-                "  tozai key paper\n",
-                stdout);
+    (void)fputs(
+        "\n"
+        "Without a key nothing can ever be restored.  Print a paper copy and lock it away:\n"
+        "  tozai key paper\n",
+        stdout);
     return 0;
 }
 

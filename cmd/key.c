@@ -11,10 +11,10 @@
 
 #include "tozai/util/banned.h"
 
-#define SHORT_SLOT  12
-#define PREFIX_MIN  4
-#define PAPER_MAX   ((size_t)1 << 20)
-#define SLOT_TEXT   (2 * TZ_HASH_SIZE + 1)
+#define SHORT_SLOT 12
+#define PREFIX_MIN 4
+#define PAPER_MAX  ((size_t)1 << 20)
+#define SLOT_TEXT  (2 * TZ_HASH_SIZE + 1)
 
 static const char *const roles[] = {"operator", "writer", NULL};
 
@@ -150,8 +150,8 @@ static int print_slots_json(const struct tz_slot_entry *slots, size_t count, str
 static int print_slots(const struct tz_slot_entry *slots, size_t count, struct tz_error *err)
 {
     static const struct tz_column columns[] = {
-        {.title = "SLOT"}, {.title = "ROLE"},  {.title = "OPENED BY"},
-        {.title = "MADE"}, {.title = "LABEL"}, {.title = ""},
+        {.title = "SLOT"}, {.title = "ROLE"}, {.title = "OPENED BY"},
+        {.title = "MADE"}, {.title = "USED"}, {.title = "LABEL"},
     };
     TZ_SCOPED(tz_scoped_table) struct tz_table *table = NULL;
 
@@ -164,7 +164,7 @@ static int print_slots(const struct tz_slot_entry *slots, size_t count, struct t
         tz_time_format_local(made, slots[i].info.created_ns);
         const char *cells[] = {
             slot, tz_role_name(slots[i].info.role), kind_name(slots[i].info.kind),
-            made, slots[i].info.label,              slots[i].current ? "in use" : "",
+            made, slots[i].current ? "now" : "",    slots[i].info.label,
         };
         if (tz_table_add(table, cells, err))
             return -1;
@@ -223,10 +223,10 @@ static int add(struct tz_context *context, struct tz_error *err)
     TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
     TZ_SCOPED(clear_secret) struct secret secret = {0};
     const char *label = tz_option_value(context, "label");
-    bool operator = strcmp(tz_option_value(context, "role"), "operator") == 0;
-    enum tz_role role = operator ? TZ_ROLE_OPERATOR : TZ_ROLE_WRITER;
+    bool operator= strcmp(tz_option_value(context, "role"), "operator") == 0;
+    enum tz_role role = operator? TZ_ROLE_OPERATOR : TZ_ROLE_WRITER;
     const struct tz_repo_options wanted = {.need_operator = operator,
-                                           .purpose = "add an operator key"};
+                                           .purpose = "add an operator key" };
     uint8_t hash[TZ_HASH_SIZE];
 
     label = label ? label : tz_role_name(role);
@@ -249,8 +249,8 @@ static bool is_meant(const struct tz_slot_entry *slot, const char *text)
            (strlen(text) >= PREFIX_MIN && strncmp(hex, text, strlen(text)) == 0);
 }
 
-static int find_slot(const struct tz_session *session, const char *text,
-                     struct tz_slot_entry *ret, struct tz_error *err)
+static int find_slot(const struct tz_session *session, const char *text, struct tz_slot_entry *ret,
+                     struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_free) struct tz_slot_entry *slots = NULL;
     size_t count = 0, found = 0;
@@ -283,8 +283,10 @@ static int remove_slot(struct tz_context *context, struct tz_error *err)
         tz_repo_remove_slot(session.repo, slot.hash, err))
         return -1;
     if (slot.current)
-        tz_warn(context, "the removed slot is the one that '%s' opens: put another passphrase or "
-                "key file there", session.config->file);
+        tz_warn(context,
+                "the removed slot is the one that '%s' opens: put another passphrase or "
+                "key file there",
+                session.config->file);
     return print_done(context, "removed", slot.hash, slot.info.role, slot.info.label, err);
 }
 

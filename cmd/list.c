@@ -20,6 +20,7 @@ struct row {
     uint64_t entries, bytes, stored_bytes, warnings;
     uint32_t stores; /* bit i: mirror store i holds all of it */
     unsigned labels;
+    json_t *tags; /* only for JSON */
 };
 
 /* All generations that are asked for, those of a source together and newest first. */
@@ -34,6 +35,7 @@ static void clear_rows(struct rows *rows)
     for (size_t i = 0; i < rows->count; i++) {
         free(rows->items[i].source);
         free(rows->items[i].type);
+        json_decref(rows->items[i].tags);
     }
     free(rows->items);
 }
@@ -81,13 +83,38 @@ static int find_stores(const struct tz_session *session, struct row *row, struct
     return 0;
 }
 
-static int read_rows(const struct tz_session *session, const char *source, struct rows *rows,
-                     struct tz_error *err)
+/* Tags are in the head alone. */
+static int read_tags(const struct tz_session *session, struct row *row, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+    TZ_SCOPED(tz_scoped_head) struct tz_head head = {0};
+
+    row->tags = json_object();
+    if (!row->tags)
+        return tz_fail_nomem(err);
+    if (tz_catalog_get_head(tz_repo_catalog(session->repo), row->id, &body, err) ||
+        tz_head_read(&head, body.data, body.len, err))
+        return -1;
+    for (uint32_t i = 0; i < head.tag_count; i++) {
+        const struct tz_tag *tag = &head.tags[i];
+        TZ_SCOPED(tz_scoped_json) json_t *key = tz_json_text(tag->key, strlen(tag->key));
+        if (!key)
+            return tz_fail_nomem(err);
+        if (tz_json_set(row->tags, json_string_value(key),
+                        tz_json_text(tag->value, strlen(tag->value)), err))
+            return -1;
+    }
+    return 0;
+}
+
+static int read_rows(const struct tz_session *session, const char *source, bool tags,
+                     struct rows *rows, struct tz_error *err)
 {
     if (tz_catalog_each_generation(tz_repo_catalog(session->repo), source, add_row, rows, err))
         return -1;
     for (size_t i = 0; i < rows->count; i++) {
-        if (find_stores(session, &rows->items[i], err))
+        if (find_stores(session, &rows->items[i], err) ||
+            (tags && read_tags(session, &rows->items[i], err)))
             return -1;
     }
     return 0;
@@ -160,7 +187,12 @@ static int add_table_row(const struct tz_session *session, struct tz_table *tabl
     if (tz_store_names(session, row->stores, true, &stores, err))
         return -1;
     const char *cells[] = {
-        id, time, labels[row->labels & 3], bytes, stored, state_of(session, row),
+        id,
+        time,
+        labels[row->labels & 3],
+        bytes,
+        stored,
+        state_of(session, row),
         (const char *)stores.data,
     };
     return tz_table_add(table, cells, err);
@@ -196,8 +228,7 @@ static json_t *make_labels(unsigned labels)
 {
     TZ_SCOPED(tz_scoped_json) json_t *list = json_array();
 
-    if (!list ||
-        ((labels & TZ_LABEL_DAILY) && json_array_append_new(list, json_string("daily"))) ||
+    if (!list || ((labels & TZ_LABEL_DAILY) && json_array_append_new(list, json_string("daily"))) ||
         ((labels & TZ_LABEL_WEEKLY) && json_array_append_new(list, json_string("weekly"))))
         return NULL;
     return TZ_TAKE(list);
@@ -205,19 +236,18 @@ static json_t *make_labels(unsigned labels)
 
 static json_t *make_generation(const struct tz_session *session, const struct row *row)
 {
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o}", "id",
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:O}", "id",
                      tz_json_hex(row->id, TZ_HASH_SIZE), "time", tz_json_time(row->time_ns),
                      "labels", make_labels(row->labels), "entries", (json_int_t)row->entries,
-                     "bytes", (json_int_t)row->bytes, "stored_bytes",
-                     (json_int_t)row->stored_bytes, "warnings", (json_int_t)row->warnings, "state",
-                     state_of(session, row), "stores", tz_json_stores(session, row->stores),
-                     "locked_until", tz_json_time(row->locked_until_ns), "verified",
-                     tz_json_time(row->verified_ns), "drilled", tz_json_time(row->drilled_ns));
+                     "bytes", (json_int_t)row->bytes, "stored_bytes", (json_int_t)row->stored_bytes,
+                     "warnings", (json_int_t)row->warnings, "state", state_of(session, row),
+                     "stores", tz_json_stores(session, row->stores), "locked_until",
+                     tz_json_time(row->locked_until_ns), "verified", tz_json_time(row->verified_ns),
+                     "drilled", tz_json_time(row->drilled_ns), "tags", row->tags);
 }
 
 static int add_source(const struct tz_session *session, json_t *sources, const char *name,
-                      const char *type, const struct row *rows, size_t count,
-                      struct tz_error *err)
+                      const char *type, const struct row *rows, size_t count, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_json) json_t *generations = json_array();
 
@@ -296,8 +326,8 @@ static int run(struct tz_context *context, struct tz_error *err)
         return tz_fail_nomem(err);
     if (tz_session_open(&session, context, &(struct tz_repo_options){0}, err) ||
         (output.only && tz_session_check_source(&session, output.only, err)) ||
-        read_rows(&session, output.only, &rows, err) || label_rows(session.config, &rows, err) ||
-        put_all(&output, &rows, err))
+        read_rows(&session, output.only, context->json, &rows, err) ||
+        label_rows(session.config, &rows, err) || put_all(&output, &rows, err))
         return -1;
     if (!context->json)
         return TZ_EXIT_OK;

@@ -30,8 +30,9 @@ static const struct tz_option options[] = {
     {.name = "overwrite",
      .metavar = "WHEN",
      .words = overwrite_words,
-     .help = "which existing files to write to: never any, changed (those of another size or time), "
-             "or always (the default: where the content differs)"},
+     .help =
+         "which existing files to write to: never any, changed (those of another size or time), "
+         "or always (the default: where the content differs)"},
     {.name = "verify", .help = "read everything back and compare it"},
     {.name = "dry-run", .help = "say what would be restored, and write nothing"},
 };
@@ -59,28 +60,52 @@ static void clear_run(struct run *run)
     tz_session_close(&run->session);
 }
 
+/* Cut the last component off; false if none is left. */
+static bool cut_last(char *path)
+{
+    size_t len = strlen(path);
+
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    while (len > 1 && path[len - 1] != '/')
+        len--;
+    bool cut = len < strlen(path);
+    path[len] = '\0';
+    return cut;
+}
+
+static bool has_parent(const char *path)
+{
+    size_t len;
+
+    for (; *path; path += len + (path[len] == '/')) {
+        len = strcspn(path, "/");
+        if (len == 2 && memcmp(path, "..", 2) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The real path of something that need not exist yet: that of the part that does, and the rest. */
 static int resolve(const char *path, char **ret, struct tz_error *err)
 {
+    TZ_SCOPED(tz_scoped_free) char *whole = NULL;
     TZ_SCOPED(tz_scoped_free) char *known = NULL;
     TZ_SCOPED(tz_scoped_free) char *real = NULL;
 
-    if (tz_absolute_path(path, &known, err))
+    if (tz_absolute_path(path, &whole, err))
         return -1;
-    size_t len = strlen(known), whole = len;
+    known = strdup(whole);
+    if (!known)
+        return tz_fail_nomem(err);
     while (!(real = realpath(known, NULL))) {
-        if (errno != ENOENT)
+        if (errno != ENOENT || !cut_last(known))
             return tz_fail_errno(err, errno, "look at '%s'", path);
-        while (len > 1 && known[len - 1] == '/')
-            len--;
-        while (len > 1 && known[len - 1] != '/')
-            len--;
-        known[len] = '\0';
     }
-    TZ_SCOPED(tz_scoped_free) char *all = NULL;
-    if (tz_absolute_path(path, &all, err))
-        return -1;
-    *ret = len < whole ? tz_path_join(real, all + len) : TZ_TAKE(real);
+    const char *rest = whole + strlen(known);
+    if (has_parent(rest))
+        return tz_fail(err, TZ_INVALID, "'%s': '..' behind a directory that does not exist", path);
+    *ret = *rest ? tz_path_join(real, rest) : TZ_TAKE(real);
     return *ret ? 0 : tz_fail_nomem(err);
 }
 
@@ -100,8 +125,8 @@ static int keep_out(const char *target, const char *resolved, const char *direct
 
     if (resolve(directory, &real, NULL) || !is_inside(resolved, real))
         return 0;
-    (void)tz_fail(err, TZ_INVALID, "target '%s' lies inside %s%s%s", target, what,
-                  name ? " " : "", name ? name : "");
+    (void)tz_fail(err, TZ_INVALID, "target '%s' lies inside %s%s%s", target, what, name ? " " : "",
+                  name ? name : "");
     return tz_hint(err, "restore to a directory that tozai does not use itself");
 }
 
@@ -225,8 +250,8 @@ static int print_json(const struct run *run, struct tz_error *err)
 
     if (!document)
         return tz_fail_nomem(err);
-    if (tz_json_set(document, "source",
-                    tz_json_text(run->head.source, strlen(run->head.source)), err) ||
+    if (tz_json_set(document, "source", tz_json_text(run->head.source, strlen(run->head.source)),
+                    err) ||
         tz_json_set(document, "id", tz_json_hex(run->head.id, TZ_HASH_SIZE), err) ||
         tz_json_set(document, "point", tz_json_time(run->head.time_ns), err) ||
         tz_json_set(document, "dry_run", json_boolean(run->wanted.dry_run), err) ||

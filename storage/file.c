@@ -50,8 +50,12 @@ static bool percent_decode(char *text)
 }
 
 /* "file:///a/b" and "file:/a/b" are "/a/b". */
-static int path_of_url(char **ret, const char *url, struct tz_error *err)
+int tz_store_local_path(char **ret, const char *url, struct tz_error *err)
 {
+    if (strncmp(url, "file:", strlen("file:")) != 0) {
+        *ret = NULL;
+        return 0;
+    }
     const char *path = url + strlen("file:");
     if (strncmp(path, "///", 3) == 0)
         path += 2;
@@ -107,7 +111,7 @@ static int file_open(void **ret, const struct tz_store_options *options, struct 
         return tz_fail_nomem(err);
     store->top = -1;
     store->making = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    if (path_of_url(&store->path, options->url, err))
+    if (tz_store_local_path(&store->path, options->url, err))
         return -1;
     if (options->create && !options->read_only && tz_make_dirs(store->path, S_IRWXU, err))
         return -1;

@@ -113,39 +113,46 @@ static void report(struct run *run, bool now)
 
 /* The directories that are never backed up. */
 struct never {
-    const char *items[TZ_MIRROR_MAX_STORES + 1];
+    char *items[TZ_MIRROR_MAX_STORES + 1];
     size_t count;
 };
 
-static void find_never(const struct tz_config *config, struct never *never)
+static void never_clear(struct never *never)
 {
-    never->items[never->count++] = config->state;
+    for (size_t i = 0; i < never->count; i++)
+        free(never->items[i]);
+}
+
+static int find_never(const struct tz_config *config, struct never *never, struct tz_error *err)
+{
+    never->items[never->count] = strdup(config->state);
+    if (!never->items[never->count++])
+        return tz_fail_nomem(err);
     for (size_t i = 0; i < config->store_count && never->count < TZ_COUNT(never->items); i++) {
-        const char *url = config->stores[i].url;
-        if (strncmp(url, "file:", 5) != 0)
-            continue;
-        url += 5;
-        while (url[0] == '/' && url[1] == '/')
-            url++;
-        never->items[never->count++] = url;
+        char *path = NULL;
+        if (tz_store_local_path(&path, config->stores[i].url, err))
+            return -1;
+        if (path)
+            never->items[never->count++] = path;
     }
+    return 0;
 }
 
 static int open_source(struct run *run, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_free) char *scratch = NULL;
-    struct never never = {0};
+    TZ_SCOPED(never_clear) struct never never = {0};
     struct tz_source_options options = {
         .config = run->options->source,
         .warn = source_warning,
         .warn_arg = &run->warnings,
     };
 
-    if (tz_repo_state_dir(run->repo, "scratch", &scratch, err))
+    if (tz_repo_state_dir(run->repo, "scratch", &scratch, err) ||
+        find_never(tz_repo_config(run->repo), &never, err))
         return -1;
-    find_never(tz_repo_config(run->repo), &never);
     options.scratch = scratch;
-    options.never = never.items;
+    options.never = (const char *const *)never.items;
     options.never_count = never.count;
     return tz_source_open(&run->source, &options, err);
 }
@@ -291,8 +298,9 @@ static int emit_record(struct run *run, struct record *record, struct tz_error *
     if (record->kind == RECORD_DROPPED)
         return 0;
     count_entry(run->head, &record->entry);
+    /* A list's rows lie together: none of another file may be half written when they come. */
     if (run->local && record->unchanged && (record->old.list_count || record->old.tag_count) &&
-        copy_lists(run, record, err))
+        (tz_cutter_settle(run->cutter, true, err) || copy_lists(run, record, err)))
         return -1;
     if (tz_manifest_add(run->manifest, &record->entry, err))
         return -1;

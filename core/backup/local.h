@@ -7,9 +7,10 @@
  *                                       /chunks    a row for each chunk that they name: id, pack
  *                                       /lists     extents of large and page-structured files
  *                                       /tags      keyed 128-bit hash of each block of page-structured files
+ *                                       /packs     hashes of the packs, by the numbers that the rows have
  *
- * It is a cache: if it is missing, damaged or of another catalog's making, everything is read again (and found to
- * be stored already).
+ * It is a cache: what is missing, damaged, or lies in a pack that the catalog does not know, is read again (and found
+ * to be stored already).
  */
 #ifndef TOZAI_BACKUP_LOCAL_H
 #define TOZAI_BACKUP_LOCAL_H
@@ -25,7 +26,13 @@ struct local_extra {
     uint32_t block_size;             /* 0: no tags */
 };
 
-/* A row of lists: 56 bytes on disk. */
+/* As it stands behind an entry. */
+int tz_local_extra_encode(const struct local_extra *extra, struct tz_buf *out, struct tz_error *err)
+    TZ_MUST_CHECK;
+int tz_local_extra_decode(struct tz_cursor *c, struct local_extra *extra, struct tz_error *err)
+    TZ_MUST_CHECK;
+
+/* A row of lists. */
 struct local_extent {
     struct tz_extent extent;
     uint64_t pack;
@@ -40,9 +47,10 @@ TZ_DEFINE_SCOPED(struct tz_local_reader *, tz_scoped_local_reader, tz_local_read
 /* When the backup began that wrote it. */
 int64_t tz_local_start(const struct tz_local_reader *reader);
 uint64_t tz_local_bytes(const struct tz_local_reader *reader);
+/* Packs of extents that the catalog does not know any more are 0. */
 int tz_local_next(struct tz_local_reader *reader, struct tz_entry *entry, struct local_extra *extra,
                   bool *ret_done, struct tz_error *err) TZ_MUST_CHECK;
-/* Random access, from any thread. */
+/* Random access, from any thread.  A damaged row is TZ_CORRUPT; a damaged tag is just another tag. */
 int tz_local_list(struct tz_local_reader *reader, uint64_t row, struct local_extent *ret,
                   size_t count, struct tz_error *err) TZ_MUST_CHECK;
 int tz_local_tags(struct tz_local_reader *reader, uint64_t row,
@@ -61,7 +69,8 @@ int tz_local_put_list(struct tz_local_writer *writer, const struct local_extent 
                       uint64_t *ret_row, struct tz_error *err) TZ_MUST_CHECK;
 int tz_local_put_tags(struct tz_local_writer *writer, uint8_t (*tags)[LOCAL_TAG_SIZE],
                       size_t count, uint64_t *ret_row, struct tz_error *err) TZ_MUST_CHECK;
-/* Fill in the packs of rows that had none, from the catalog; calls used() for each row's pack. */
+/* Fill in the packs of rows that had none, from the catalog; calls used() for each pack of the rows, once
+ * or oftener.  Nothing can be added after it. */
 typedef int local_pack_fn(void *arg, int64_t pack, struct tz_error *err);
 int tz_local_settle(struct tz_local_writer *writer, local_pack_fn *used, void *arg,
                     struct tz_error *err) TZ_MUST_CHECK;

@@ -128,8 +128,7 @@ static bool content_good(struct scan *scan)
         if (!is_hole(&scan->old.extents[i]) &&
             tz_pack_is_bad(o->bad_packs, o->bad_count, scan->old.extent_packs[i]))
             return false;
-    if (o->bad_count == 0)
-        return true;
+    /* Even if no pack is bad: a damaged row must be found here, where the file can still be read. */
     for (uint64_t at = 0; at < scan->old_extra.list_count; at += TZ_COUNT(rows)) {
         size_t count = (size_t)TZ_MIN(scan->old_extra.list_count - at, (uint64_t)TZ_COUNT(rows));
         if (tz_local_list(o->last, scan->old_extra.list_first + at, rows, count, NULL))
@@ -308,9 +307,11 @@ static int take(struct scan *scan, struct tz_entry *entry, struct tz_error *err)
     *entry = (struct tz_entry){0};
     if (known && is_unchanged(scan, &record->entry)) {
         uint64_t dev = record->entry.dev;
+        uint32_t flags = record->entry.flags; /* they come from the configuration too */
         tz_entry_clear(&record->entry);
         record->entry = scan->old;
         record->entry.dev = dev;
+        record->entry.flags = flags;
         record->extra = record->old = scan->old_extra;
         record->has_old = record->unchanged = true;
         scan->old = (struct tz_entry){0};

@@ -14,16 +14,17 @@
 /* common.c */
 
 /* A list of names; the array has room for a power of two. */
-struct tz_names {
+struct tz_check_names {
     char **items;
     size_t count;
 };
-int tz_names_add(struct tz_names *names, const char *name, struct tz_error *err) TZ_MUST_CHECK;
-void tz_names_clear(struct tz_names *names);
+int tz_check_names_add(struct tz_check_names *names, const char *name,
+                       struct tz_error *err) TZ_MUST_CHECK;
+void tz_check_names_clear(struct tz_check_names *names);
 /* By bytes, each name once. */
-void tz_names_sort(struct tz_names *names);
+void tz_check_names_sort(struct tz_check_names *names);
 /* In a sorted list. */
-bool tz_names_has(const struct tz_names *names, const char *name);
+bool tz_check_names_has(const struct tz_check_names *names, const char *name);
 
 /* Errors that say nothing of the object that was read: the work cannot go on. */
 bool tz_check_is_fatal(enum tz_error_kind kind);
@@ -31,15 +32,15 @@ bool tz_check_is_fatal(enum tz_error_kind kind);
 int tz_check_read(struct tz_store *store, const char *name, uint64_t offset, size_t len,
                   struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
 /* Put *err, which may be NULL, in place of what happened; -1. */
-int tz_check_pass(struct tz_error *err, const struct tz_error *why) TZ_MUST_CHECK;
+int tz_check_pass(struct tz_error *err, const struct tz_error *why);
 /* The store of this name among the mirror's. */
 int tz_check_find_store(const struct tz_repo *repo, const char *name, size_t *ret,
                         struct tz_error *err) TZ_MUST_CHECK;
 
 /* small.c: objects that are read whole. */
 
-/* Are these the bytes that belong to the name?  Any kind but the descriptor; no key is needed but for seals,
- * which every role can open.  deep: open it, too (not packs).  TZ_CORRUPT if not. */
+/* Are these the bytes that belong to the name?  Any kind but the descriptor; no key is needed but
+ * for seals, which every role can open.  deep: open it, too (not packs).  TZ_CORRUPT if not. */
 int tz_check_bytes(const struct tz_keys *keys, const char *name, const void *data, size_t len,
                    bool deep, struct tz_error *err) TZ_MUST_CHECK;
 /* The most bytes that an object of this kind can have. */
@@ -84,12 +85,13 @@ struct tz_presence {
     struct tz_repo *repo;
     uint32_t listed; /* stores whose listing is whole */
     struct {
-        uint64_t objects, bytes; /* of kinds that are ours */
-        struct tz_names unknown; /* not ours, or packs that no index names */
-        struct tz_error error;   /* why it could not be listed */
+        uint64_t objects, bytes;       /* of kinds that are ours */
+        struct tz_check_names unknown; /* not ours, or packs that no index names */
+        struct tz_error error;         /* why it could not be listed */
     } stores[TZ_MIRROR_MAX_STORES];
-    struct tz_names doubtful;  /* small objects with different sizes: all copies must be read */
-    struct tz_names vanished;  /* were damaged where they were, and are gone */
+    struct tz_check_names
+        doubtful; /* small objects with different sizes: all copies must be read */
+    struct tz_check_names vanished; /* were damaged where they were, and are gone */
 };
 void tz_presence_clear(struct tz_presence *presence);
 static inline TZ_UNUSED void tz_scoped_presence(struct tz_presence *presence)
@@ -133,9 +135,9 @@ struct tz_check_task {
     enum tz_outcome outcome[TZ_MIRROR_MAX_STORES];
     struct tz_pack_info info; /* a good pack's, if deep */
     bool has_info;
-    bool rotten; /* the hash is right and the content is not */
-    struct tz_error why;   /* of the last copy that is not good */
-    struct tz_error fatal; /* the check itself failed */
+    bool rotten;                          /* the hash is right and the content is not */
+    struct tz_error why;                  /* of the last copy that is not good */
+    struct tz_error fatal;                /* the check itself failed */
     uint64_t bytes[TZ_MIRROR_MAX_STORES]; /* that were read */
 };
 
@@ -195,8 +197,8 @@ enum tz_part {
     TZ_PART_NOTHING,
 };
 /* Objects of this part with a copy in one of the stores, in order of names. */
-int tz_targets_load(struct tz_targets *targets, struct tz_repo *repo, uint32_t stores, unsigned part,
-                    struct tz_error *err) TZ_MUST_CHECK;
+int tz_targets_load(struct tz_targets *targets, struct tz_repo *repo, uint32_t stores,
+                    unsigned part, struct tz_error *err) TZ_MUST_CHECK;
 
 /* A verification while it runs. */
 struct tz_check_note {
@@ -214,19 +216,19 @@ struct tz_check {
     const struct tz_keys *keys;
     struct tz_verify_result *result;
     struct tz_presence presence;
-    uint32_t selected; /* stores that the caller asked for */
-    uint32_t alive;    /* of these, those that can still be read */
+    uint32_t selected;                                /* stores that the caller asked for */
+    uint32_t alive;                                   /* of these, those that can still be read */
     struct tz_verify_store *of[TZ_MIRROR_MAX_STORES]; /* in the result; NULL: not selected */
-    struct tz_buf descriptor; /* as it must be; empty if the stores do not tell */
-    struct tz_names undescribed; /* packs that a generation needs and no index names */
+    struct tz_buf descriptor;          /* as it must be; empty if the stores do not tell */
+    struct tz_check_names undescribed; /* packs that a generation needs and no index names */
     struct tz_check_note notes[TZ_CHECK_NOTES];
     size_t note_count;
     struct tz_verify_progress progress;
     int64_t next_progress;
 };
 /* Lists of the result. */
-int tz_check_add(char ***names, size_t *count, const char *name, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_check_add(char ***names, size_t *count, const char *name,
+                 struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_fault(struct tz_check *check, struct tz_error *err, const char *format, ...)
     TZ_PRINTF(3, 4) TZ_MUST_CHECK;
 void tz_check_lose_store(struct tz_check *check, size_t store, const struct tz_error *why);

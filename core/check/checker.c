@@ -119,11 +119,9 @@ static int collect(struct tz_checker *checker, struct tz_error *err)
 
 int tz_checker_task(struct tz_checker *checker, struct tz_check_task **ret, struct tz_error *err)
 {
-    if (tz_interrupt_check(err) ||
-        (checker->used == checker->count && collect(checker, err)))
+    if (tz_interrupt_check(err) || (checker->used == checker->count && collect(checker, err)))
         return -1;
-    struct tz_check_task *task =
-        &checker->tasks[(checker->first + checker->used) % checker->count];
+    struct tz_check_task *task = &checker->tasks[(checker->first + checker->used) % checker->count];
     tz_pack_info_clear(&task->info);
     *task = (struct tz_check_task){.job.run = run, .checker = checker};
     *ret = task;

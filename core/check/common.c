@@ -7,7 +7,7 @@
 
 #include "tozai/util/banned.h"
 
-#define READ_ATTEMPTS 4
+#define READ_ATTEMPTS  4
 #define FIRST_PAUSE_MS 200
 
 int tz_check_add(char ***names, size_t *count, const char *name, struct tz_error *err)
@@ -15,7 +15,8 @@ int tz_check_add(char ***names, size_t *count, const char *name, struct tz_error
     /* The room is the next power of two. */
     if ((*count & (*count - 1)) == 0) {
         size_t cap = *count ? 2 * *count : 1;
-        char **fresh = cap <= SIZE_MAX / sizeof(*fresh) ? realloc(*names, cap * sizeof(*fresh)) : NULL;
+        char **fresh =
+            cap <= SIZE_MAX / sizeof(*fresh) ? realloc(*names, cap * sizeof(*fresh)) : NULL;
         if (!fresh)
             return tz_fail_nomem(err);
         *names = fresh;
@@ -27,17 +28,17 @@ int tz_check_add(char ***names, size_t *count, const char *name, struct tz_error
     return 0;
 }
 
-int tz_names_add(struct tz_names *names, const char *name, struct tz_error *err)
+int tz_check_names_add(struct tz_check_names *names, const char *name, struct tz_error *err)
 {
     return tz_check_add(&names->items, &names->count, name, err);
 }
 
-void tz_names_clear(struct tz_names *names)
+void tz_check_names_clear(struct tz_check_names *names)
 {
     for (size_t i = 0; i < names->count; i++)
         free(names->items[i]);
     free(names->items);
-    *names = (struct tz_names){0};
+    *names = (struct tz_check_names){0};
 }
 
 static int compare(const void *a, const void *b)
@@ -45,7 +46,7 @@ static int compare(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-void tz_names_sort(struct tz_names *names)
+void tz_check_names_sort(struct tz_check_names *names)
 {
     size_t kept = 0;
 
@@ -62,7 +63,7 @@ void tz_names_sort(struct tz_names *names)
     names->count = kept + 1;
 }
 
-bool tz_names_has(const struct tz_names *names, const char *name)
+bool tz_check_names_has(const struct tz_check_names *names, const char *name)
 {
     return names->count > 0 &&
            bsearch(&name, names->items, names->count, sizeof(*names->items), compare);
@@ -93,8 +94,7 @@ int tz_check_read(struct tz_store *store, const char *name, uint64_t offset, siz
             return 0;
         if (why.kind != TZ_UNAVAILABLE || attempt == READ_ATTEMPTS)
             return tz_check_pass(err, &why);
-        struct timespec pause = {.tv_sec = pause_ms / 1000,
-                                 .tv_nsec = (pause_ms % 1000) * 1000000};
+        struct timespec pause = {.tv_sec = pause_ms / 1000, .tv_nsec = (pause_ms % 1000) * 1000000};
         (void)nanosleep(&pause, NULL);
     }
 }

@@ -169,8 +169,8 @@ static int open_directory(struct proof *proof, const uint8_t key[TZ_KEY_SIZE], s
     return 0;
 }
 
-static int check_chunks(struct proof *proof, const struct tz_frame_info *frame, const uint8_t *plain,
-                        struct tz_error *err)
+static int check_chunks(struct proof *proof, const struct tz_frame_info *frame,
+                        const uint8_t *plain, struct tz_error *err)
 {
     const struct tz_pack_info *info = &proof->task->info;
     uint8_t id[TZ_ID_SIZE];

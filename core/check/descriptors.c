@@ -73,20 +73,18 @@ static const struct candidate *vote(struct candidate *candidates, bool *ret_unan
     bool tie = false;
 
     *ret_unanimous = true;
-    for (size_t i = 0; i <= TZ_MIRROR_MAX_STORES; i++)
-        for (size_t k = 0; k <= TZ_MIRROR_MAX_STORES; k++)
-            candidates[i].votes += candidates[i].valid && candidates[k].valid &&
-                                   same(&candidates[i], &candidates[k]);
     for (size_t i = 0; i <= TZ_MIRROR_MAX_STORES; i++) {
-        const struct candidate *candidate = &candidates[i];
-        if (!candidate->valid)
-            continue;
-        if (best && !same(best, candidate)) {
-            *ret_unanimous = false;
-            tie = tie ? candidate->votes <= best->votes : candidate->votes == best->votes;
-        }
-        if (!best || candidate->votes > best->votes)
+        struct candidate *candidate = &candidates[i];
+        for (size_t k = 0; candidate->valid && k <= TZ_MIRROR_MAX_STORES; k++)
+            candidate->votes += candidates[k].valid && same(candidate, &candidates[k]);
+        if (candidate->valid && (!best || candidate->votes > best->votes))
             best = candidate;
+    }
+    for (size_t i = 0; i <= TZ_MIRROR_MAX_STORES; i++) {
+        if (!candidates[i].valid || same(best, &candidates[i]))
+            continue;
+        *ret_unanimous = false;
+        tie = tie || candidates[i].votes == best->votes;
     }
     return tie ? NULL : best;
 }
@@ -131,8 +129,8 @@ static int judge(struct tz_check *check, struct candidate *candidates, struct tz
         return -1;
     for (size_t i = 0; i < tz_mirror_count(check->mirror); i++)
         if ((check->alive & TZ_STORE_BIT(i)) &&
-            note(check, i, &candidates[i], best && candidates[i].valid && same(best, &candidates[i]),
-                 err))
+            note(check, i, &candidates[i],
+                 best && candidates[i].valid && same(best, &candidates[i]), err))
             return -1;
     return 0;
 }

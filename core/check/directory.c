@@ -13,7 +13,8 @@ int tz_check_directory_begin(struct tz_aead *aead, const uint8_t header[TZ_PACK_
 {
     uint8_t trailer[TZ_PACK_TRAILER_SIZE - TZ_AEAD_TAG];
 
-    if (len < TZ_PACK_TRAILER_SIZE || size < TZ_PACK_HEADER_SIZE + TZ_AEAD_TAG + TZ_PACK_TRAILER_SIZE)
+    if (len < TZ_PACK_TRAILER_SIZE ||
+        size < TZ_PACK_HEADER_SIZE + TZ_AEAD_TAG + TZ_PACK_TRAILER_SIZE)
         return tz_fail(err, TZ_CORRUPT, "the pack is too short");
     if (tz_aead_open(aead, key, TZ_NONCE_TRAILER, header, TZ_PACK_HEADER_SIZE,
                      tail + len - TZ_PACK_TRAILER_SIZE, TZ_PACK_TRAILER_SIZE, trailer, err))

@@ -119,7 +119,7 @@ static int look_at(void *arg, const struct tz_catalog_copy *copy, struct tz_erro
         return 0;
     if (copy->state == TZ_COPY_PRESENT || copy->state == TZ_COPY_DAMAGED) {
         if (copy->size == 0 && tz_name_parse(copy->name).kind == TZ_NAME_IS_PACK &&
-            tz_names_add(&look->check->undescribed, copy->name, err))
+            tz_check_names_add(&look->check->undescribed, copy->name, err))
             return -1;
         /* At the other levels its bytes decide. */
         if (copy->state == TZ_COPY_DAMAGED && look->check->options->level == TZ_VERIFY_PRESENCE)
@@ -135,13 +135,14 @@ int tz_check_report_presence(struct tz_check *check, struct tz_error *err)
 {
     for (size_t i = 0; i < tz_mirror_count(check->mirror); i++) {
         struct look look = {.check = check, .store = check->of[i]};
-        if (!(check->alive & TZ_STORE_BIT(i)))
+        /* Also where the store went away later: what was listed is so. */
+        if (!(check->selected & check->presence.listed & TZ_STORE_BIT(i)))
             continue;
         if (tz_catalog_each_copy(check->catalog, tz_repo_store(check->repo, i), "", look_at, &look,
                                  err))
             return -1;
     }
-    tz_names_sort(&check->undescribed);
+    tz_check_names_sort(&check->undescribed);
     return 0;
 }
 

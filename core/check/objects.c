@@ -90,11 +90,10 @@ static int note_copy(struct tz_check *check, const struct tz_check_task *task, s
     }
     if (task->object && add_note(check, task->object, i, outcome, err))
         return -1;
-    if (outcome == TZ_OUTCOME_BAD)
-        return tz_check_add(&store->damaged, &store->damaged_count, task->name, err);
-    if (outcome == TZ_OUTCOME_GONE && task->object)
-        return tz_check_add(&store->missing, &store->missing_count, task->name, err);
-    return 0;
+    /* What is missing is reported from the catalog, when all is known. */
+    return outcome == TZ_OUTCOME_BAD
+               ? tz_check_add(&store->damaged, &store->damaged_count, task->name, err)
+               : 0;
 }
 
 /* The pack's own directory, which was just proven, against the catalog. */
@@ -135,8 +134,9 @@ static int done(void *arg, struct tz_check_task *task, struct tz_error *err)
     return 0;
 }
 
-static int submit(struct tz_check *check, struct tz_checker *checker, const struct tz_target *target,
-                  uint32_t stores, size_t turn, struct tz_error *err)
+static int submit(struct tz_check *check, struct tz_checker *checker,
+                  const struct tz_target *target, uint32_t stores, size_t turn,
+                  struct tz_error *err)
 {
     bool content = check->options->level == TZ_VERIFY_CONTENT;
     bool is_pack = strncmp(target->name, "packs/", 6) == 0;
@@ -297,7 +297,7 @@ static int take_census(struct tz_check *check, struct sample *sample, struct tz_
 static int check_unknown(struct tz_check *check, struct tz_checker *checker, struct tz_error *err)
 {
     for (size_t i = 0; i < tz_mirror_count(check->mirror); i++) {
-        const struct tz_names *unknown = &check->presence.stores[i].unknown;
+        const struct tz_check_names *unknown = &check->presence.stores[i].unknown;
         for (size_t k = 0; k < unknown->count; k++) {
             struct tz_check_task *task = NULL;
             if (!(check->alive & TZ_STORE_BIT(i)) ||

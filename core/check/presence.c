@@ -50,9 +50,9 @@ static void merge_clear(struct merge *merge)
 void tz_presence_clear(struct tz_presence *presence)
 {
     for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
-        tz_names_clear(&presence->stores[i].unknown);
-    tz_names_clear(&presence->doubtful);
-    tz_names_clear(&presence->vanished);
+        tz_check_names_clear(&presence->stores[i].unknown);
+    tz_check_names_clear(&presence->doubtful);
+    tz_check_names_clear(&presence->vanished);
     *presence = (struct tz_presence){0};
 }
 
@@ -108,7 +108,7 @@ static int note_new(struct merge *merge, struct tz_error *err)
     const struct tz_stream_item *item = merge->item;
 
     if (tz_name_parse(item->name).kind == TZ_NAME_OTHER)
-        return tz_names_add(&merge->presence->stores[merge->store].unknown, item->name, err);
+        return tz_check_names_add(&merge->presence->stores[merge->store].unknown, item->name, err);
     merge->objects++;
     merge->bytes += item->size;
     return note(merge, DIFFERENCE_NEW, NULL, item->name, item->size, err);
@@ -152,8 +152,8 @@ static int compare(void *arg, const struct tz_catalog_copy *copy, struct tz_erro
     }
     if (copy->state == TZ_COPY_MISSING)
         return 0;
-    return note(merge, DIFFERENCE_GONE, copy,
-                copy->state == TZ_COPY_DAMAGED ? copy->name : NULL, 0, err);
+    return note(merge, DIFFERENCE_GONE, copy, copy->state == TZ_COPY_DAMAGED ? copy->name : NULL, 0,
+                err);
 }
 
 /* The whole listing against the whole catalog below the prefix. */
@@ -182,7 +182,8 @@ static int settle(struct merge *merge, const struct difference *difference, stru
 
     switch (difference->kind) {
     case DIFFERENCE_GONE:
-        if (difference->name && tz_names_add(&merge->presence->vanished, difference->name, err))
+        if (difference->name &&
+            tz_check_names_add(&merge->presence->vanished, difference->name, err))
             return -1;
         state = TZ_COPY_MISSING;
         break;
@@ -190,7 +191,7 @@ static int settle(struct merge *merge, const struct difference *difference, stru
         /* A pack's size is that of its authenticated description; the size of another object may
          * have been learnt from a damaged copy. */
         if (tz_name_parse(difference->name).kind != TZ_NAME_IS_PACK)
-            return tz_names_add(&merge->presence->doubtful, difference->name, err);
+            return tz_check_names_add(&merge->presence->doubtful, difference->name, err);
         state = TZ_COPY_DAMAGED;
         break;
     case DIFFERENCE_THERE:
@@ -213,7 +214,8 @@ static int learn(struct merge *merge, const struct difference *difference, enum 
         (difference->kind != DIFFERENCE_NEW && difference->kind != DIFFERENCE_THERE))
         return 0;
     if (kind == TZ_NAME_IS_PACK)
-        return tz_names_add(&merge->presence->stores[merge->store].unknown, difference->name, err);
+        return tz_check_names_add(&merge->presence->stores[merge->store].unknown, difference->name,
+                                  err);
     if (++*learnt % LEARN_BATCH == 0 &&
         (tz_catalog_commit(repo->catalog, err) || tz_interrupt_check(err) ||
          tz_catalog_begin(repo->catalog, err)))
@@ -294,7 +296,7 @@ int tz_presence_list(struct tz_presence *presence, size_t store, const char *pre
 static int settle_unknown(struct tz_presence *presence, size_t store, struct tz_error *err)
 {
     struct tz_repo *repo = presence->repo;
-    struct tz_names *unknown = &presence->stores[store].unknown;
+    struct tz_check_names *unknown = &presence->stores[store].unknown;
     size_t kept = 0;
 
     for (size_t i = 0; i < unknown->count; i++) {
@@ -389,8 +391,8 @@ static int settle_vanished(struct tz_presence *presence, const char *name, struc
 
 int tz_presence_finish(struct tz_presence *presence, struct tz_error *err)
 {
-    tz_names_sort(&presence->doubtful);
-    tz_names_sort(&presence->vanished);
+    tz_check_names_sort(&presence->doubtful);
+    tz_check_names_sort(&presence->vanished);
     for (size_t i = 0; i < presence->doubtful.count; i++)
         if (settle_doubtful(presence, presence->doubtful.items[i], err))
             return -1;

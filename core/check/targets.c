@@ -62,8 +62,8 @@ static void unite(struct tz_targets *targets)
     targets->count = kept + 1;
 }
 
-int tz_targets_load(struct tz_targets *targets, struct tz_repo *repo, uint32_t stores, unsigned part,
-                    struct tz_error *err)
+int tz_targets_load(struct tz_targets *targets, struct tz_repo *repo, uint32_t stores,
+                    unsigned part, struct tz_error *err)
 {
     static const char *const others[] = {"index/", "keys/", "tombstones/", "generations/"};
     char prefix[16];

@@ -101,8 +101,7 @@ int tz_same_content(struct tz_repo *repo, const struct tz_entry *a, const struct
         advance(&first, 0, err) || advance(&second, 0, err))
         return -1;
     while (!first.end && !second.end) {
-        uint64_t len =
-            TZ_MIN(first.extent.len - first.done, second.extent.len - second.done);
+        uint64_t len = TZ_MIN(first.extent.len - first.done, second.extent.len - second.done);
 
         if (tz_interrupt_check(err))
             return -1;

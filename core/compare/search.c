@@ -97,8 +97,8 @@ static int note_gone(struct search *search, struct tz_match *match, uint32_t gen
     return is_gone(match) ? 0 : add_version(search, match, &version, err);
 }
 
-static int note_version(struct search *search, struct tz_match *match,
-                        const struct tz_entry *entry, uint32_t generation, struct tz_error *err)
+static int note_version(struct search *search, struct tz_match *match, const struct tz_entry *entry,
+                        uint32_t generation, struct tz_error *err)
 {
     struct tz_version version = {
         .generation = generation,
@@ -109,14 +109,12 @@ static int note_version(struct search *search, struct tz_match *match,
         .mtime_ns = entry->mtime_ns,
     };
 
-    if (!version.first && tz_compare_entries(search->options->repo, &match->last, entry,
-                                             &version.differences, err))
+    if (!version.first &&
+        tz_compare_entries(search->options->repo, &match->last, entry, &version.differences, err))
         return -1;
     tz_entry_clear(&match->last);
-    return tz_entry_copy(&match->last, entry, err) ||
-                   add_version(search, match, &version, err)
-               ? -1
-               : 0;
+    return tz_entry_copy(&match->last, entry, err) || add_version(search, match, &version, err) ? -1
+                                                                                                : 0;
 }
 
 /* A path that no generation before had. */
@@ -233,8 +231,8 @@ static int add_generation(void *arg, const struct tz_generation *generation, str
 
     if (!generation->seal_object)
         return 0;
-    void *generations = realloc(result->generations, (result->generation_count + 1) *
-                                                         sizeof(result->generations[0]));
+    void *generations = realloc(result->generations,
+                                (result->generation_count + 1) * sizeof(result->generations[0]));
     if (!generations)
         return tz_fail_nomem(err);
     result->generations = generations;

@@ -14,13 +14,22 @@
 #define HAS_FLAGS    32U  /* entry flags */
 #define HAS_LEVEL    64U  /* content is an extent list of a higher level */
 #define CONTINUES    128U /* content follows that of the last file in the same chunk */
+#define ALL_PARTS    255U
+#define FILE_PARTS   (HAS_LEVEL | CONTINUES) /* that only files have */
 
 /* How an extent names its chunk. */
 enum { EXTENT_HOLE, EXTENT_NEXT, EXTENT_RECENT, EXTENT_NEW };
 
-#define NAME_MAX_LEN   256
-#define XATTR_MAX      65536
-#define ENTRY_PATH_MAX (1U << 20)
+#define NAME_MAX_LEN    256U
+#define XATTR_MAX       65536U /* bytes of a value, as Linux has it */
+#define XATTR_NAMES_MAX 65536U /* of all names of a file, each with a NUL: the same */
+#define ENTRY_PATH_MAX  (1U << 20)
+#define MODE_BITS       07777U
+#define NANOSECONDS     1000000000U
+/* What the parts of an entry take at most, beside their own bytes. */
+#define ENTRY_BYTES  256U
+#define XATTR_BYTES  8U
+#define EXTENT_BYTES (TZ_ID_SIZE + 16U)
 
 void tz_coder_clear(struct tz_coder *coder)
 {
@@ -30,20 +39,35 @@ void tz_coder_clear(struct tz_coder *coder)
     *coder = (struct tz_coder){0};
 }
 
-/* A number that must fit into 32 bits. */
-static uint32_t get_u32(struct tz_cursor *c)
+static uint32_t get_limited(struct tz_cursor *c, uint32_t max)
 {
     uint64_t value = tz_get_varint(c);
 
-    if (value > UINT32_MAX)
-        tz_wire_bad(c);
-    return (uint32_t)value;
+    if (value <= max)
+        return (uint32_t)value;
+    tz_wire_bad(c);
+    return 0;
+}
+
+/* A number that must fit into 32 bits. */
+static uint32_t get_u32(struct tz_cursor *c)
+{
+    return get_limited(c, UINT32_MAX);
 }
 
 static bool is_hole(const struct tz_extent *extent)
 {
     static const uint8_t zero[TZ_ID_SIZE];
     return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
+}
+
+/* What can be written, so that it can be read again. */
+static bool extent_valid(const struct tz_extent *extent)
+{
+    if (is_hole(extent))
+        return extent->len >= 1 && extent->len <= TZ_HOLE_MAX;
+    return extent->len >= 1 && extent->len <= TZ_CHUNK_MAX &&
+           extent->offset + extent->len <= TZ_CHUNK_MAX;
 }
 
 static void remember(struct tz_coder *coder, unsigned from, const uint8_t id[TZ_ID_SIZE],
@@ -91,6 +115,9 @@ static int encode_new(struct tz_coder *coder, const struct tz_extent *extent, ui
 int tz_extent_encode(struct tz_coder *coder, const struct tz_extent *extent, uint64_t pack,
                      const struct tz_rows *rows, struct tz_buf *out, struct tz_error *err)
 {
+    if (!extent_valid(extent))
+        return tz_fail(err, TZ_FAILED, "internal error: a piece of %llu bytes in a content list",
+                       (unsigned long long)extent->len);
     if (is_hole(extent))
         return tz_put_varint(out, extent->len << 2 | EXTENT_HOLE, err);
 
@@ -121,9 +148,9 @@ static int decode_new(struct tz_coder *coder, struct tz_cursor *c, const struct 
         const uint8_t *id = tz_get_raw(c, TZ_ID_SIZE);
         if (id)
             memcpy(extent->id, id, TZ_ID_SIZE);
-        if (is_hole(extent))
-            tz_wire_bad(c);
     }
+    if (is_hole(extent))
+        tz_wire_bad(c);
     if (tz_wire_ok(c))
         remember_new(coder, extent->id, *ret_pack, (uint32_t)(extent->offset + extent->len));
     return 0;
@@ -164,9 +191,9 @@ int tz_extent_decode(struct tz_coder *coder, struct tz_cursor *c, const struct t
 
     *extent = (struct tz_extent){.len = head >> 2};
     *ret_pack = 0;
-    if ((head & 3) != EXTENT_HOLE && extent->len > TZ_CHUNK_MAX)
-        tz_wire_bad(c);
-    if (extent->len == 0)
+    /* Before the sums below, which must not wrap. */
+    if (extent->len == 0 ||
+        extent->len > ((head & 3) == EXTENT_HOLE ? TZ_HOLE_MAX : (uint64_t)TZ_CHUNK_MAX))
         tz_wire_bad(c);
     if (tz_wire_ok(c)) {
         if ((head & 3) == EXTENT_NEXT)
@@ -176,10 +203,7 @@ int tz_extent_decode(struct tz_coder *coder, struct tz_cursor *c, const struct t
         else if ((head & 3) == EXTENT_NEW && decode_new(coder, c, rows, extent, ret_pack, err))
             return -1;
     }
-    if (tz_wire_ok(c) && (head & 3) != EXTENT_HOLE &&
-        (uint64_t)extent->offset + extent->len > TZ_CHUNK_MAX)
-        tz_wire_bad(c);
-    if (!tz_wire_ok(c))
+    if (!tz_wire_ok(c) || !extent_valid(extent))
         return tz_fail(err, TZ_CORRUPT, "damaged extent in a manifest");
     return 0;
 }
@@ -218,6 +242,18 @@ static int keep_path(struct tz_coder *coder, const char *path, size_t len, struc
     return 0;
 }
 
+/* The name of an owner as it is stored: one that no reader would take is as good as none. */
+static const char *stored_name(const char *name)
+{
+    return name && *name && strlen(name) <= NAME_MAX_LEN ? name : NULL;
+}
+
+/* Some file systems have odd times. */
+static uint32_t stored_nanoseconds(const struct tz_entry *entry)
+{
+    return TZ_MIN(entry->mtime_ns, NANOSECONDS - 1);
+}
+
 static bool continues(const struct tz_coder *coder, const struct tz_entry *entry)
 {
     return entry->type == TZ_ENTRY_FILE && entry->level == 0 && entry->extent_count == 1 &&
@@ -230,12 +266,13 @@ static unsigned parts_of(const struct tz_coder *coder, const struct tz_entry *en
 {
     unsigned parts = 0;
 
-    if (coder->modes[entry->type & 15] != entry->mode)
+    if (coder->modes[entry->type & 15] != (entry->mode & MODE_BITS))
         parts |= HAS_MODE;
     if (coder->uid != entry->uid || coder->gid != entry->gid ||
-        !same_text(coder->user, entry->user) || !same_text(coder->group, entry->group))
+        !same_text(coder->user, stored_name(entry->user)) ||
+        !same_text(coder->group, stored_name(entry->group)))
         parts |= HAS_OWNER;
-    if (coder->mtime_s != entry->mtime_s || coder->mtime_ns != entry->mtime_ns)
+    if (coder->mtime_s != entry->mtime_s || coder->mtime_ns != stored_nanoseconds(entry))
         parts |= HAS_MTIME;
     if (entry->xattr_count)
         parts |= HAS_XATTRS;
@@ -266,10 +303,11 @@ static int encode_path(struct tz_coder *coder, const struct tz_entry *entry, str
 static int encode_owner(struct tz_coder *coder, const struct tz_entry *entry, struct tz_buf *out,
                         struct tz_error *err)
 {
+    const char *user = stored_name(entry->user), *group = stored_name(entry->group);
+
     if (tz_put_varint(out, entry->uid, err) || tz_put_varint(out, entry->gid, err) ||
-        tz_put_text(out, entry->user ? entry->user : "", err) ||
-        tz_put_text(out, entry->group ? entry->group : "", err) ||
-        keep_text(&coder->user, entry->user, err) || keep_text(&coder->group, entry->group, err))
+        tz_put_text(out, user ? user : "", err) || tz_put_text(out, group ? group : "", err) ||
+        keep_text(&coder->user, user, err) || keep_text(&coder->group, group, err))
         return -1;
     coder->uid = entry->uid;
     coder->gid = entry->gid;
@@ -279,17 +317,17 @@ static int encode_owner(struct tz_coder *coder, const struct tz_entry *entry, st
 static int encode_metadata(struct tz_coder *coder, const struct tz_entry *entry, unsigned parts,
                            struct tz_buf *out, struct tz_error *err)
 {
-    if ((parts & HAS_MODE) && tz_put_varint(out, entry->mode, err))
+    if ((parts & HAS_MODE) && tz_put_varint(out, entry->mode & MODE_BITS, err))
         return -1;
-    coder->modes[entry->type & 15] = entry->mode;
+    coder->modes[entry->type & 15] = entry->mode & MODE_BITS;
     if ((parts & HAS_OWNER) && encode_owner(coder, entry, out, err))
         return -1;
     if ((parts & HAS_MTIME) &&
         (tz_put_svarint(out, (int64_t)((uint64_t)entry->mtime_s - (uint64_t)coder->mtime_s), err) ||
-         tz_put_varint(out, entry->mtime_ns, err)))
+         tz_put_varint(out, stored_nanoseconds(entry), err)))
         return -1;
     coder->mtime_s = entry->mtime_s;
-    coder->mtime_ns = entry->mtime_ns;
+    coder->mtime_ns = stored_nanoseconds(entry);
     if ((parts & HAS_FLAGS) && tz_put_varint(out, entry->flags, err))
         return -1;
     if ((parts & HAS_INODE) && tz_put_varint(out, entry->inode_flags, err))
@@ -339,6 +377,54 @@ static int encode_local(struct tz_coder *coder, const struct tz_entry *entry, st
     return 0;
 }
 
+size_t tz_entry_size_max(const struct tz_entry *entry)
+{
+    size_t size = ENTRY_BYTES + 2 * (size_t)NAME_MAX_LEN + entry->path_len + entry->link_len +
+                  (size_t)entry->extent_count * EXTENT_BYTES;
+
+    for (uint32_t i = 0; i < entry->xattr_count; i++)
+        size += strlen(entry->xattrs[i].name) + entry->xattrs[i].value_len + XATTR_BYTES;
+    return size;
+}
+
+static bool xattrs_storable(const struct tz_entry *entry)
+{
+    size_t names = 0;
+
+    for (uint32_t i = 0; i < entry->xattr_count; i++) {
+        size_t len = strlen(entry->xattrs[i].name);
+        names += len + 1;
+        if (len == 0 || len > NAME_MAX_LEN || entry->xattrs[i].value_len > XATTR_MAX)
+            return false;
+    }
+    return names <= XATTR_NAMES_MAX;
+}
+
+static bool is_link(enum tz_entry_type type)
+{
+    return type == TZ_ENTRY_SYMLINK || type == TZ_ENTRY_HARDLINK;
+}
+
+static bool link_valid(enum tz_entry_type type, const void *link, size_t len)
+{
+    return len > 0 && len <= ENTRY_PATH_MAX && !memchr(link, 0, len) &&
+           (type != TZ_ENTRY_HARDLINK || tz_path_valid(link, len));
+}
+
+int tz_entry_check(const struct tz_entry *entry, struct tz_error *err)
+{
+    if (!tz_path_valid(entry->path, entry->path_len))
+        return tz_fail(err, TZ_UNSUPPORTED, "its path cannot be stored");
+    if (is_link(entry->type) && !link_valid(entry->type, entry->link, entry->link_len))
+        return tz_fail(err, TZ_UNSUPPORTED, "its target cannot be stored");
+    if (!xattrs_storable(entry) || tz_entry_size_max(entry) > TZ_CHUNK_MAX)
+        return tz_fail(err, TZ_UNSUPPORTED, "its extended attributes are too large to be stored");
+    if (entry->size > INT64_MAX || entry->extent_count > TZ_ENTRY_EXTENTS_MAX ||
+        entry->level >= TZ_LIST_LEVELS)
+        return tz_fail(err, TZ_UNSUPPORTED, "its content is too large to be stored");
+    return 0;
+}
+
 int tz_entry_encode(struct tz_coder *coder, const struct tz_entry *entry, const struct tz_rows *rows,
                     struct tz_buf *out, struct tz_error *err)
 {
@@ -372,17 +458,15 @@ static int decode_path(struct tz_coder *coder, struct tz_cursor *c, struct tz_en
 
     if (!rest || shared > coder->path_len || shared + len > ENTRY_PATH_MAX)
         return tz_fail(err, TZ_CORRUPT, "damaged path in a manifest");
-    if (keep_path(coder, coder->path ? coder->path : "", (size_t)shared, err))
-        return -1;
     char *path = malloc((size_t)shared + len + 1);
     if (!path)
         return tz_fail_nomem(err);
-    memcpy(path, coder->path, (size_t)shared);
-    memcpy(path + shared, rest, len);
-    path[shared + len] = 0;
-    free(entry->path);
     entry->path = path;
     entry->path_len = (size_t)shared + len;
+    if (shared > 0)
+        memcpy(path, coder->path, (size_t)shared);
+    memcpy(path + shared, rest, len);
+    path[entry->path_len] = 0;
     if (!tz_path_valid(path, entry->path_len))
         return tz_fail(err, TZ_CORRUPT, "a manifest holds a path that no backup makes");
     return keep_path(coder, path, entry->path_len, err);
@@ -406,11 +490,12 @@ static int decode_owner(struct tz_coder *coder, struct tz_cursor *c, struct tz_e
 static int decode_xattrs(struct tz_cursor *c, struct tz_entry *entry, struct tz_error *err)
 {
     uint64_t count = tz_get_varint(c);
+    size_t names = 0;
 
-    if (count > tz_left(c) / 2)
+    if (count == 0 || count > TZ_MIN(tz_left(c) / 3, (size_t)XATTR_NAMES_MAX / 2))
         return tz_fail(err, TZ_CORRUPT, "damaged attributes in a manifest");
     entry->xattrs = calloc((size_t)count, sizeof(*entry->xattrs));
-    if (count && !entry->xattrs)
+    if (!entry->xattrs)
         return tz_fail_nomem(err);
     for (uint64_t i = 0; i < count; i++) {
         struct tz_xattr *xattr = &entry->xattrs[i];
@@ -419,7 +504,8 @@ static int decode_xattrs(struct tz_cursor *c, struct tz_entry *entry, struct tz_
         entry->xattr_count = (uint32_t)i + 1;
         xattr->name = tz_get_text(c, NAME_MAX_LEN);
         const uint8_t *value = tz_get_bytes(c, XATTR_MAX, &len);
-        if (!xattr->name || !value)
+        names += xattr->name ? strlen(xattr->name) + 1 : 0;
+        if (!xattr->name || !*xattr->name || !value || names > XATTR_NAMES_MAX)
             return tz_fail(err, TZ_CORRUPT, "damaged attributes in a manifest");
         xattr->value = malloc(len + 1);
         if (!xattr->value)
@@ -436,7 +522,7 @@ static int decode_metadata(struct tz_coder *coder, struct tz_cursor *c, struct t
     uint32_t *mode = &coder->modes[entry->type & 15];
 
     if (parts & HAS_MODE)
-        *mode = get_u32(c) & 07777;
+        *mode = get_limited(c, MODE_BITS);
     entry->mode = *mode;
     if ((parts & HAS_OWNER) && decode_owner(coder, c, err))
         return -1;
@@ -446,7 +532,7 @@ static int decode_metadata(struct tz_coder *coder, struct tz_cursor *c, struct t
         return -1;
     if (parts & HAS_MTIME) {
         coder->mtime_s = (int64_t)((uint64_t)coder->mtime_s + (uint64_t)tz_get_svarint(c));
-        coder->mtime_ns = get_u32(c) % 1000000000U;
+        coder->mtime_ns = get_limited(c, NANOSECONDS - 1);
     }
     entry->mtime_s = coder->mtime_s;
     entry->mtime_ns = coder->mtime_ns;
@@ -477,6 +563,8 @@ static int decode_content(struct tz_coder *coder, struct tz_cursor *c, struct tz
     uint64_t pack = 0;
 
     entry->size = tz_get_varint(c);
+    if (entry->size > INT64_MAX)
+        return tz_fail(err, TZ_CORRUPT, "damaged size in a manifest");
     if (parts & CONTINUES) {
         extent.len = entry->size;
         if (entry->size == 0 || entry->size > TZ_CHUNK_MAX)
@@ -487,11 +575,11 @@ static int decode_content(struct tz_coder *coder, struct tz_cursor *c, struct tz
         return tz_entry_add_extent(entry, &extent, pack, err);
     }
     if (parts & HAS_LEVEL)
-        entry->level = get_u32(c);
-    uint64_t count = tz_get_varint(c);
-    if (entry->level >= TZ_LIST_LEVELS || count > tz_left(c))
+        entry->level = get_limited(c, TZ_LIST_LEVELS - 1);
+    uint32_t count = get_limited(c, TZ_ENTRY_EXTENTS_MAX);
+    if (!tz_wire_ok(c))
         return tz_fail(err, TZ_CORRUPT, "damaged content list in a manifest");
-    for (uint64_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++)
         if (tz_extent_decode(coder, c, rows, &extent, &pack, err) ||
             tz_entry_add_extent(entry, &extent, pack, err))
             return -1;
@@ -503,8 +591,7 @@ static int decode_link(struct tz_cursor *c, struct tz_entry *entry, struct tz_er
     size_t len = 0;
     const uint8_t *link = tz_get_bytes(c, ENTRY_PATH_MAX, &len);
 
-    if (!link || memchr(link, 0, len) || len == 0 ||
-        (entry->type == TZ_ENTRY_HARDLINK && !tz_path_valid(link, len)))
+    if (!link || !link_valid(entry->type, link, len))
         return tz_fail(err, TZ_CORRUPT, "damaged link in a manifest");
     entry->link = malloc(len + 1);
     if (!entry->link)
@@ -530,18 +617,18 @@ int tz_entry_decode(struct tz_coder *coder, struct tz_cursor *c, const struct tz
     tz_entry_clear(entry);
     if (decode_path(coder, c, entry, err))
         return -1;
-    entry->type = (enum tz_entry_type)tz_get_u8(c);
-    unsigned parts = (unsigned)tz_get_varint(c);
-    if (!tz_wire_ok(c) || entry->type < TZ_ENTRY_FILE || entry->type > TZ_ENTRY_HARDLINK)
+    unsigned type = tz_get_u8(c), parts = get_limited(c, ALL_PARTS);
+    if (!tz_wire_ok(c) || type < TZ_ENTRY_FILE || type > TZ_ENTRY_HARDLINK ||
+        (type != TZ_ENTRY_FILE && (parts & FILE_PARTS)) || (parts & FILE_PARTS) == FILE_PARTS)
         return tz_fail(err, TZ_CORRUPT, "damaged entry in a manifest");
+    entry->type = (enum tz_entry_type)type;
     if (decode_metadata(coder, c, entry, parts, err))
         return -1;
     if (rows)
         decode_local(coder, c, entry);
     if (entry->type == TZ_ENTRY_FILE && decode_content(coder, c, entry, parts, rows, err))
         return -1;
-    if ((entry->type == TZ_ENTRY_SYMLINK || entry->type == TZ_ENTRY_HARDLINK) &&
-        decode_link(c, entry, err))
+    if (is_link(entry->type) && decode_link(c, entry, err))
         return -1;
     if (entry->type == TZ_ENTRY_CHARACTER || entry->type == TZ_ENTRY_BLOCK)
         entry->device = tz_get_varint(c);

@@ -1,31 +1,22 @@
-#include "tozai/core/manifest.h"
+#include "root.h"
 
 #include <string.h>
 
-#define ROOT_MAX (256U << 20)
-
-/* A manifest chunk, as the root has it. */
-struct piece {
-    uint8_t id[TZ_ID_SIZE];
-    uint32_t len;
-    uint64_t entries;
-    const uint8_t *first; /* in root */
-    size_t first_len;
-};
+#define ROOT_PATH_MAX (1U << 20)
 
 struct tz_manifest_reader {
     struct tz_chunk_reader *chunks;
-    struct tz_buf root;
-    struct piece *pieces;
-    size_t count, at;
+    struct tz_buf bytes; /* of the root */
+    struct tz_manifest_root root;
+    size_t at; /* the next piece */
     char *prefix;
     size_t prefix_len;
     struct tz_id_list root_ids;
     struct tz_coder coder;
     struct tz_buf chunk; /* a copy: the reader's own may be replaced while entries are used */
     struct tz_cursor cursor;
-    char *last; /* path of the entry before, to hold the order */
-    size_t last_len;
+    uint64_t left; /* entries of the chunk that are to come */
+    struct tz_buf last; /* path of the entry before, to hold the order */
     bool has_last;
 };
 
@@ -33,6 +24,8 @@ int tz_manifest_load(struct tz_chunk_reader *chunks, const struct tz_extent *ext
                      uint32_t count, uint64_t len, size_t max, struct tz_buf *out,
                      struct tz_error *err)
 {
+    size_t begin = out->len;
+
     if (len > max)
         return tz_fail(err, TZ_CORRUPT, "a list in the manifest is impossibly long");
     for (uint32_t i = 0; i < count; i++) {
@@ -41,39 +34,61 @@ int tz_manifest_load(struct tz_chunk_reader *chunks, const struct tz_extent *ext
 
         if (tz_chunk_read(chunks, extents[i].id, &data, &data_len, err))
             return -1;
-        if ((uint64_t)extents[i].offset + extents[i].len > data_len)
+        if (extents[i].len > data_len || extents[i].offset > data_len - extents[i].len)
             return tz_fail(err, TZ_CORRUPT, "a list in the manifest goes beyond its chunk");
+        if (extents[i].len > len - (out->len - begin))
+            return tz_fail(err, TZ_CORRUPT, "a list in the manifest is longer than it should be");
         if (tz_buf_append(out, data + extents[i].offset, (size_t)extents[i].len, err))
             return -1;
     }
-    if (out->len != len)
-        return tz_fail(err, TZ_CORRUPT, "a list in the manifest has the wrong length");
+    if (out->len - begin != len)
+        return tz_fail(err, TZ_CORRUPT, "a list in the manifest is cut");
     return 0;
 }
 
-static int parse_root(struct tz_manifest_reader *reader, struct tz_error *err)
+void tz_manifest_root_clear(struct tz_manifest_root *root)
 {
-    struct tz_cursor c = tz_cursor(reader->root.data, reader->root.len);
+    free(root->pieces);
+    *root = (struct tz_manifest_root){0};
+}
+
+/* One line of the root. */
+static int get_piece(struct tz_cursor *c, struct tz_manifest_piece *piece, struct tz_error *err)
+{
+    const uint8_t *id = tz_get_raw(c, TZ_ID_SIZE);
+    uint64_t len = tz_get_varint(c);
+
+    piece->entries = tz_get_varint(c);
+    piece->first = (const char *)tz_get_bytes(c, ROOT_PATH_MAX, &piece->first_len);
+    if (!id || !piece->first || len == 0 || len > TZ_CHUNK_MAX || piece->entries == 0 ||
+        piece->entries > len || !tz_path_valid(piece->first, piece->first_len))
+        return tz_fail(err, TZ_CORRUPT, "damaged manifest root");
+    memcpy(piece->id, id, TZ_ID_SIZE);
+    piece->len = (uint32_t)len;
+    return 0;
+}
+
+int tz_manifest_root_parse(struct tz_manifest_root *root, const void *data, size_t len, struct tz_error *err)
+{
+    struct tz_cursor c = tz_cursor(data, len);
     size_t cap = 0;
 
     while (tz_left(&c) > 0) {
-        if (reader->count == cap) {
+        if (root->count == cap) {
             cap = cap ? cap * 2 : 64;
-            void *fresh = realloc(reader->pieces, cap * sizeof(*reader->pieces));
+            void *fresh = realloc(root->pieces, cap * sizeof(*root->pieces));
             if (!fresh)
                 return tz_fail_nomem(err);
-            reader->pieces = fresh;
+            root->pieces = fresh;
         }
-        struct piece *piece = &reader->pieces[reader->count];
-        const uint8_t *id = tz_get_raw(&c, TZ_ID_SIZE);
-        uint64_t len = tz_get_varint(&c);
-        piece->entries = tz_get_varint(&c);
-        piece->first = tz_get_bytes(&c, 1U << 20, &piece->first_len);
-        if (!id || !piece->first || len == 0 || len > TZ_CHUNK_MAX)
-            return tz_fail(err, TZ_CORRUPT, "damaged manifest root");
-        memcpy(piece->id, id, TZ_ID_SIZE);
-        piece->len = (uint32_t)len;
-        reader->count++;
+        struct tz_manifest_piece *piece = &root->pieces[root->count];
+        if (get_piece(&c, piece, err))
+            return -1;
+        if (root->count > 0 &&
+            tz_path_compare(piece[-1].first, piece[-1].first_len, piece->first,
+                            piece->first_len) >= 0)
+            return tz_fail(err, TZ_CORRUPT, "the manifest's root is out of order");
+        root->count++;
     }
     return 0;
 }
@@ -81,13 +96,12 @@ static int parse_root(struct tz_manifest_reader *reader, struct tz_error *err)
 /* The first piece that may hold the prefix: the last one that begins at or before it. */
 static size_t find_piece(const struct tz_manifest_reader *reader)
 {
-    size_t low = 0, high = reader->count;
+    size_t low = 0, high = reader->root.count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct piece *p = &reader->pieces[middle];
-        if (tz_path_compare((const char *)p->first, p->first_len, reader->prefix,
-                            reader->prefix_len) <= 0)
+        const struct tz_manifest_piece *p = &reader->root.pieces[middle];
+        if (tz_path_compare(p->first, p->first_len, reader->prefix, reader->prefix_len) <= 0)
             low = middle + 1;
         else
             high = middle;
@@ -113,9 +127,9 @@ int tz_manifest_reader_new(struct tz_manifest_reader **ret, struct tz_repo *repo
         if (tz_id_list_add(&reader->root_ids, head->root[i].id, err))
             return -1;
     if (tz_chunk_reader_new(&reader->chunks, repo, err) ||
-        tz_manifest_load(reader->chunks, head->root, head->root_count, head->root_len, ROOT_MAX,
-                         &reader->root, err) ||
-        parse_root(reader, err))
+        tz_manifest_load(reader->chunks, head->root, head->root_count, head->root_len,
+                         TZ_MANIFEST_ROOT_MAX, &reader->bytes, err) ||
+        tz_manifest_root_parse(&reader->root, reader->bytes.data, reader->bytes.len, err))
         return tz_while(err, "read the manifest of '%s'", head->source);
     reader->at = find_piece(reader);
     *ret = TZ_TAKE(reader);
@@ -127,19 +141,19 @@ void tz_manifest_reader_free(struct tz_manifest_reader *reader)
     if (!reader)
         return;
     tz_chunk_reader_free(reader->chunks);
-    tz_buf_clear(&reader->root);
+    tz_buf_clear(&reader->bytes);
+    tz_manifest_root_clear(&reader->root);
     tz_buf_clear(&reader->chunk);
+    tz_buf_clear(&reader->last);
     tz_coder_clear(&reader->coder);
-    free(reader->pieces);
     free(reader->prefix);
     free(reader->root_ids.ids);
-    free(reader->last);
     free(reader);
 }
 
 static int next_piece(struct tz_manifest_reader *reader, struct tz_error *err)
 {
-    const struct piece *piece = &reader->pieces[reader->at];
+    const struct tz_manifest_piece *piece = &reader->root.pieces[reader->at];
     const uint8_t *data = NULL;
     uint32_t len = 0;
 
@@ -152,7 +166,23 @@ static int next_piece(struct tz_manifest_reader *reader, struct tz_error *err)
         return -1;
     reader->cursor = tz_cursor(reader->chunk.data, len);
     tz_coder_clear(&reader->coder);
+    reader->left = piece->entries;
     reader->at++;
+    return 0;
+}
+
+/* A chunk must hold what the root says of it: by that parts of the tree are found. */
+static int hold_root(struct tz_manifest_reader *reader, const struct tz_entry *entry,
+                     struct tz_error *err)
+{
+    const struct tz_manifest_piece *piece = &reader->root.pieces[reader->at - 1];
+    bool first = reader->left == piece->entries;
+    bool same = !first || (entry->path_len == piece->first_len &&
+                           memcmp(entry->path, piece->first, piece->first_len) == 0);
+
+    reader->left -= reader->left > 0;
+    if (!same || (reader->left == 0) != (tz_left(&reader->cursor) == 0))
+        return tz_fail(err, TZ_CORRUPT, "a manifest chunk is not what the root says");
     return 0;
 }
 
@@ -160,17 +190,14 @@ static int next_piece(struct tz_manifest_reader *reader, struct tz_error *err)
 static int hold_order(struct tz_manifest_reader *reader, const struct tz_entry *entry,
                       struct tz_error *err)
 {
-    if (reader->has_last &&
-        tz_path_compare(reader->last, reader->last_len, entry->path, entry->path_len) >= 0)
+    struct tz_buf *last = &reader->last;
+
+    if (reader->has_last && tz_path_compare((const char *)last->data, last->len, entry->path,
+                                            entry->path_len) >= 0)
         return tz_fail(err, TZ_CORRUPT, "the manifest is out of order");
-    char *fresh = realloc(reader->last, entry->path_len + 1);
-    if (!fresh)
-        return tz_fail_nomem(err);
-    memcpy(fresh, entry->path, entry->path_len + 1);
-    reader->last = fresh;
-    reader->last_len = entry->path_len;
+    tz_buf_reset(last);
     reader->has_last = true;
-    return 0;
+    return tz_buf_append(last, entry->path, entry->path_len, err);
 }
 
 int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, bool *ret_done,
@@ -179,7 +206,7 @@ int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, 
     *ret_done = false;
     for (;;) {
         while (tz_left(&reader->cursor) == 0) {
-            if (reader->at == reader->count) {
+            if (reader->at == reader->root.count) {
                 *ret_done = true;
                 return 0;
             }
@@ -187,12 +214,12 @@ int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, 
                 return tz_while(err, "read the manifest");
         }
         if (tz_entry_decode(&reader->coder, &reader->cursor, NULL, entry, err) ||
-            hold_order(reader, entry, err))
-            return -1;
+            hold_order(reader, entry, err) || hold_root(reader, entry, err))
+            return tz_while(err, "read the manifest");
         if (tz_path_within(entry->path, entry->path_len, reader->prefix, reader->prefix_len))
             return 0;
         if (tz_path_compare(entry->path, entry->path_len, reader->prefix, reader->prefix_len) > 0) {
-            reader->at = reader->count;
+            reader->at = reader->root.count;
             reader->cursor.at = reader->cursor.end;
         }
     }
@@ -204,8 +231,8 @@ int tz_manifest_each_chunk(struct tz_manifest_reader *reader, tz_manifest_chunk_
     for (size_t i = 0; i < reader->root_ids.count; i++)
         if (found(arg, reader->root_ids.ids[i], err))
             return -1;
-    for (size_t i = 0; i < reader->count; i++)
-        if (found(arg, reader->pieces[i].id, err))
+    for (size_t i = 0; i < reader->root.count; i++)
+        if (found(arg, reader->root.pieces[i].id, err))
             return -1;
     return 0;
 }
@@ -268,8 +295,10 @@ static int next_at(struct tz_extent_walk *walk, unsigned level, struct tz_extent
     struct walk_level *l = &walk->levels[level];
     while (tz_left(&l->cursor) == 0) {
         struct tz_extent up;
-        if (next_at(walk, level + 1, &up, ret_done, err) || *ret_done)
-            return *ret_done ? 0 : -1;
+        if (next_at(walk, level + 1, &up, ret_done, err))
+            return -1;
+        if (*ret_done)
+            return 0;
         tz_buf_reset(&l->chunk);
         tz_coder_clear(&l->coder);
         if (tz_manifest_load(walk->chunks, &up, 1, up.len, TZ_CHUNK_MAX, &l->chunk, err))

@@ -24,8 +24,11 @@ struct tz_extent_sink {
     bool has_pending;
     struct level levels[TZ_LIST_LEVELS];
     unsigned depth; /* levels in use; 0: direct only */
-    uint64_t uppers[TZ_LIST_LEVELS];
+    uint64_t counts[TZ_LIST_LEVELS]; /* extents that each level was given */
 };
+
+/* The level above all: it has nowhere to flush to. */
+#define TOP (TZ_LIST_LEVELS - 1U)
 
 int tz_id_list_add(struct tz_id_list *list, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
 {
@@ -88,8 +91,6 @@ static int flush_level(struct tz_extent_sink *sink, unsigned level, struct tz_er
 
     if (l->bytes.len == 0)
         return 0;
-    if (level + 1 >= TZ_LIST_LEVELS)
-        return tz_fail(err, TZ_UNSUPPORTED, "a file has too many pieces");
     if (tz_idhash(sink->hash, l->bytes.data, l->bytes.len, up.id, err) ||
         tz_packer_add(sink->packer, TZ_PACKER_MANIFEST, up.id, l->bytes.data,
                       (uint32_t)l->bytes.len, err) ||
@@ -106,11 +107,15 @@ static int push(struct tz_extent_sink *sink, unsigned level, const struct tz_ext
 {
     struct level *l = &sink->levels[level];
 
-    sink->uppers[level]++;
+    if (level == TOP && sink->counts[level] == TZ_ENTRY_EXTENTS_MAX)
+        return tz_fail(err, TZ_UNSUPPORTED, "a file has too many pieces");
+    sink->counts[level]++;
     if (level + 1 > sink->depth)
         sink->depth = level + 1;
     if (tz_extent_encode(&l->coder, extent, 0, NULL, &l->bytes, err))
         return -1;
+    if (level == TOP)
+        return 0;
     bool cut = (extent->id[0] & LIST_CUT_MASK) == 0 && l->bytes.len >= LIST_MIN;
     return cut || l->bytes.len >= LIST_MAX ? flush_level(sink, level, err) : 0;
 }
@@ -131,15 +136,21 @@ static int append(struct tz_extent_sink *sink, const struct tz_extent *extent, s
     return push(sink, 0, extent, err);
 }
 
-int tz_extent_sink_add(struct tz_extent_sink *sink, const struct tz_extent *extent,
-                       struct tz_error *err)
+static bool joins(const struct tz_extent *last, const struct tz_extent *extent)
+{
+    if (memcmp(last->id, extent->id, TZ_ID_SIZE) != 0)
+        return false;
+    return is_hole(extent) ? last->len <= TZ_HOLE_MAX - extent->len
+                           : last->offset + last->len == extent->offset;
+}
+
+static int add(struct tz_extent_sink *sink, const struct tz_extent *extent, struct tz_error *err)
 {
     struct tz_extent *last = &sink->pending;
 
     if (extent->len == 0)
         return 0;
-    if (sink->has_pending && memcmp(last->id, extent->id, TZ_ID_SIZE) == 0 &&
-        (is_hole(extent) || last->offset + last->len == extent->offset)) {
+    if (sink->has_pending && joins(last, extent)) {
         last->len += extent->len;
         return 0;
     }
@@ -148,6 +159,20 @@ int tz_extent_sink_add(struct tz_extent_sink *sink, const struct tz_extent *exte
     *last = *extent;
     sink->has_pending = true;
     return 0;
+}
+
+int tz_extent_sink_add(struct tz_extent_sink *sink, const struct tz_extent *extent,
+                       struct tz_error *err)
+{
+    struct tz_extent rest = *extent;
+
+    while (is_hole(&rest) && rest.len > TZ_HOLE_MAX) {
+        struct tz_extent part = {.len = TZ_HOLE_MAX};
+        if (add(sink, &part, err))
+            return -1;
+        rest.len -= TZ_HOLE_MAX;
+    }
+    return add(sink, &rest, err);
 }
 
 /* Decode what the top level holds: few extents, which go into the entry. */
@@ -179,8 +204,8 @@ static int finish_levels(struct tz_extent_sink *sink, struct tz_entry *entry, st
     if (flush_level(sink, 0, err))
         return -1;
     /* A level that was cut before goes up as a whole, until one is short enough. */
-    for (level = 1; level + 1 < TZ_LIST_LEVELS; level++) {
-        if (sink->uppers[level] <= TZ_ENTRY_EXTENTS_MAX && level + 1 == sink->depth)
+    for (level = 1; level < TOP; level++) {
+        if (sink->counts[level] <= TZ_ENTRY_EXTENTS_MAX && level + 1 == sink->depth)
             break;
         if (flush_level(sink, level, err))
             return -1;
@@ -206,6 +231,6 @@ int tz_extent_sink_finish(struct tz_extent_sink *sink, struct tz_entry *entry,
     }
     sink->count = 0;
     sink->depth = 0;
-    memset(sink->uppers, 0, sizeof(sink->uppers));
+    memset(sink->counts, 0, sizeof(sink->counts));
     return failed;
 }

@@ -17,7 +17,9 @@ struct tz_manifest_writer {
     struct tz_coder coder;
     struct tz_buf chunk;
     struct tz_buf first; /* first path of the chunk */
-    uint64_t entries;    /* in the chunk */
+    struct tz_buf last;  /* path of the entry before */
+    bool has_last;
+    uint64_t entries; /* in the chunk */
     struct tz_buf root;
 };
 
@@ -46,6 +48,7 @@ void tz_manifest_writer_free(struct tz_manifest_writer *writer)
     tz_coder_clear(&writer->coder);
     tz_buf_clear(&writer->chunk);
     tz_buf_clear(&writer->first);
+    tz_buf_clear(&writer->last);
     tz_buf_clear(&writer->root);
     free(writer);
 }
@@ -69,8 +72,6 @@ static int end_chunk(struct tz_manifest_writer *writer, struct tz_error *err)
 
     if (chunk->len == 0)
         return 0;
-    if (chunk->len > TZ_CHUNK_MAX)
-        return tz_fail(err, TZ_UNSUPPORTED, "the metadata of an entry is too large");
     if (tz_idhash(writer->hash, chunk->data, chunk->len, id, err) ||
         tz_packer_add(writer->packer, TZ_PACKER_MANIFEST, id, chunk->data, (uint32_t)chunk->len,
                       err) ||
@@ -87,9 +88,30 @@ static int end_chunk(struct tz_manifest_writer *writer, struct tz_error *err)
     return 0;
 }
 
+/* No reader would take a manifest out of order: better no generation than one that cannot be read. */
+static int hold_order(struct tz_manifest_writer *writer, const struct tz_entry *entry,
+                      struct tz_error *err)
+{
+    struct tz_buf *last = &writer->last;
+
+    if (writer->has_last && tz_path_compare((const char *)last->data, last->len, entry->path,
+                                            entry->path_len) >= 0)
+        return tz_fail(err, TZ_FAILED, "internal error: '%s' comes out of order", entry->path);
+    tz_buf_reset(last);
+    writer->has_last = true;
+    return tz_buf_append(last, entry->path, entry->path_len, err);
+}
+
 int tz_manifest_add(struct tz_manifest_writer *writer, const struct tz_entry *entry,
                     struct tz_error *err)
 {
+    if (tz_entry_check(entry, err))
+        return tz_while(err, "'%s'", entry->path);
+    if (hold_order(writer, entry, err))
+        return -1;
+    /* An entry with much metadata may need nearly a chunk of its own. */
+    if (writer->chunk.len + tz_entry_size_max(entry) > TZ_CHUNK_MAX && end_chunk(writer, err))
+        return -1;
     if (writer->chunk.len == 0) {
         tz_buf_reset(&writer->first);
         if (tz_buf_append(&writer->first, entry->path, entry->path_len, err))
@@ -132,6 +154,8 @@ int tz_manifest_finish(struct tz_manifest_writer *writer, struct tz_head *head,
 {
     if (end_chunk(writer, err))
         return -1;
+    if (writer->root.len > TZ_MANIFEST_ROOT_MAX)
+        return tz_fail(err, TZ_UNSUPPORTED, "the generation has too many entries");
     head->root_len = writer->root.len;
     return tz_manifest_store(writer->packer, writer->hash, writer->refs, writer->root.data,
                              writer->root.len, &head->root, &head->root_count, err);

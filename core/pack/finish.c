@@ -1,8 +1,13 @@
-#include "tozai/core/pack.h"
+/*
+ * What stands behind a pack's frames:
+ *
+ *   the sealed directory: frames and chunks (core/object/packinfo.c), then zeros that bring the pack to a
+ *     Padmé size
+ *   the sealed trailer: u64 length of the sealed directory
+ */
+#include "directory.h"
 
 #include <string.h>
-
-/* The directory's plain bytes end in a varint count of pad bytes' worth of zeros: nothing but zeros. */
 
 size_t tz_pack_tail_max(const struct tz_pack_info *info, size_t size_before)
 {
@@ -77,6 +82,23 @@ static bool all_zero(const uint8_t *data, size_t len)
     return true;
 }
 
+int tz_pack_directory_parse(struct tz_pack_info *info, const uint8_t *plain, size_t len,
+                            uint64_t begin, struct tz_error *err)
+{
+    struct tz_cursor c = tz_cursor(plain, len);
+    uint64_t end = TZ_PACK_HEADER_SIZE;
+
+    if (tz_pack_info_get_frames(info, &c, err))
+        return -1;
+    if (!all_zero(c.at, tz_left(&c)))
+        return tz_fail(err, TZ_CORRUPT, "the pack's directory ends in unknown bytes");
+    for (uint32_t i = 0; i < info->frame_count; i++)
+        end += info->frames[i].sealed_len;
+    if (end != begin)
+        return tz_fail(err, TZ_CORRUPT, "the pack's frames do not reach to its directory");
+    return 0;
+}
+
 int tz_pack_directory(const struct tz_keys *keys, const uint8_t *data, size_t len,
                       struct tz_pack_info *info, struct tz_error *err)
 {
@@ -85,8 +107,8 @@ int tz_pack_directory(const struct tz_keys *keys, const uint8_t *data, size_t le
     uint8_t key[TZ_KEY_SIZE];
     size_t begin = 0;
 
-    if (len < TZ_PACK_HEADER_SIZE + TZ_AEAD_TAG + TZ_PACK_TRAILER_SIZE)
-        return tz_fail(err, TZ_CORRUPT, "the pack is too short (%zu bytes)", len);
+    if (len < TZ_PACK_HEADER_SIZE + TZ_AEAD_TAG + TZ_PACK_TRAILER_SIZE || len > TZ_PACK_SIZE_MAX)
+        return tz_fail(err, TZ_CORRUPT, "a pack cannot have %zu bytes", len);
     if (tz_aead_new(&aead, err) || tz_pack_header_open(keys, data, key, err))
         return -1;
     int failed = directory_offset(aead, key, data, len, &begin, err);
@@ -103,15 +125,5 @@ int tz_pack_directory(const struct tz_keys *keys, const uint8_t *data, size_t le
     memcpy(info->header, data, TZ_PACK_HEADER_SIZE);
     info->kind = tz_load_le32(data + 12);
     info->size = len;
-    struct tz_cursor c = tz_cursor(plain.data, sealed - TZ_AEAD_TAG);
-    if (tz_pack_info_get_frames(info, &c, err))
-        return -1;
-    if (!all_zero(c.at, tz_left(&c)))
-        return tz_fail(err, TZ_CORRUPT, "the pack's directory ends in unknown bytes");
-    uint64_t end = TZ_PACK_HEADER_SIZE;
-    for (uint32_t i = 0; i < info->frame_count; i++)
-        end += info->frames[i].sealed_len;
-    if (end != begin)
-        return tz_fail(err, TZ_CORRUPT, "the pack's frames do not reach to its directory");
-    return 0;
+    return tz_pack_directory_parse(info, plain.data, sealed - TZ_AEAD_TAG, begin, err);
 }

@@ -50,7 +50,8 @@ int tz_frame_open(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_H
     size_t len = info->sealed_len - TZ_AEAD_TAG;
     bool raw = info->codec == TZ_CODEC_RAW;
 
-    if (raw && len != info->plain_len)
+    /* No writer keeps what compression made larger. */
+    if (raw ? len != info->plain_len : len > info->plain_len)
         return tz_fail(err, TZ_CORRUPT, "frame %u: impossible length", number);
     if (tz_aead_open(opener->aead, key, number, header, TZ_PACK_HEADER_SIZE, sealed,
                      info->sealed_len, raw ? out : sealed, err))

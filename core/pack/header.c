@@ -39,13 +39,18 @@ int tz_pack_header_check(const struct tz_keys *keys, const uint8_t header[TZ_PAC
                          uint32_t *ret_kind, struct tz_error *err)
 {
     const struct header *h = (const struct header *)header;
-    uint32_t kind = tz_load_le32(h->kind);
+    static const uint8_t zeros[sizeof(h->zero_2)];
+    uint32_t kind = tz_load_le32(h->kind), version = tz_load_le32(h->version);
 
     if (memcmp(h->magic, magic, sizeof(magic)) != 0)
         return tz_fail(err, TZ_CORRUPT, "this is not a pack");
-    if (tz_load_le32(h->version) > TZ_FORMAT_VERSION)
-        return tz_fail(err, TZ_UNSUPPORTED, "pack format %u is newer than this tozai",
-                       tz_load_le32(h->version));
+    if (version > TZ_FORMAT_VERSION) {
+        (void)tz_fail(err, TZ_UNSUPPORTED, "pack format %u is newer than this tozai", version);
+        return tz_hint(err, "install a newer tozai");
+    }
+    if (version == 0 || tz_load_le32(h->zero_1) != 0 ||
+        memcmp(h->zero_2, zeros, sizeof(zeros)) != 0)
+        return tz_fail(err, TZ_CORRUPT, "the pack's header is damaged");
     if (memcmp(h->repo_id, tz_keys_repo_id(keys), sizeof(h->repo_id)) != 0)
         return tz_fail(err, TZ_CORRUPT, "the pack belongs to another repository");
     if (kind != TZ_PACK_DATA && kind != TZ_PACK_MANIFEST)

@@ -9,12 +9,13 @@
 
 static int make_sealers(struct tz_packer *packer, int level, struct tz_error *err)
 {
-    packer->sealer_count = tz_pool_size(packer->pool);
-    packer->sealers = calloc(packer->sealer_count, sizeof(struct tz_frame_sealer *));
+    unsigned count = tz_pool_size(packer->pool);
+
+    packer->sealers = calloc(count, sizeof(struct tz_frame_sealer *));
     if (!packer->sealers)
         return tz_fail_nomem(err);
-    for (unsigned i = 0; i < packer->sealer_count; i++)
-        if (tz_frame_sealer_new(&packer->sealers[i], level, err))
+    for (; packer->sealer_count < count; packer->sealer_count++)
+        if (tz_frame_sealer_new(&packer->sealers[packer->sealer_count], level, err))
             return -1;
     return 0;
 }
@@ -195,6 +196,7 @@ static int note_fresh(struct tz_packer *packer, unsigned lane, const struct tz_c
 static int submit_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer, size_t len,
                         struct tz_chunk_ref *chunks, uint32_t count, struct tz_error *err)
 {
+    enum tz_pack_kind kind = lane == TZ_PACKER_MANIFEST ? TZ_PACK_MANIFEST : TZ_PACK_DATA;
     struct work *work = calloc(1, sizeof(*work));
 
     if (!work) {
@@ -204,9 +206,7 @@ static int submit_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer
     }
     *work = (struct work){
         .kind = WORK_FRAME, .buffer = buffer, .len = len, .chunks = chunks, .chunk_count = count};
-    if (tz_packer_open_pack(packer,
-                            lane == TZ_PACKER_MANIFEST ? TZ_PACK_MANIFEST : TZ_PACK_DATA,
-                            &work->pack, err)) {
+    if (tz_packer_open_pack(packer, kind, len, &work->pack, err)) {
         work->buffer = NULL;
         tz_packer_return(packer, buffer);
         free_work(work);
@@ -215,9 +215,10 @@ static int submit_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer
     work->number = work->pack->frames++;
     work->expected = (uint64_t)((double)len * packer->ratio);
     work->pack->expected += work->expected;
+    work->pack->reserved += len + TZ_AEAD_TAG;
     if (work->pack->blob->len + work->pack->expected >= packer->pack_size) {
         work->pack->closed = true;
-        packer->open[work->pack->kind - 1] = NULL;
+        packer->open[kind - 1] = NULL;
     }
     return tz_packer_submit(packer, work, err);
 }
@@ -226,10 +227,11 @@ int tz_packer_add_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer
                         const struct tz_chunk_ref *chunks, uint32_t count, struct tz_error *err)
 {
     struct tz_chunk_ref *copy = NULL;
+    int failed = note_fresh(packer, lane, chunks, count, err);
 
-    if (note_fresh(packer, lane, chunks, count, err) || packer->dry_run) {
+    if (failed || packer->dry_run) {
         tz_packer_return(packer, buffer);
-        return packer->dry_run ? 0 : -1;
+        return failed;
     }
     copy = malloc(count * sizeof(*copy));
     if (!copy) {
@@ -254,6 +256,23 @@ static int flush_lane(struct tz_packer *packer, unsigned number, struct tz_error
     return submit_frame(packer, number, buffer, len, chunks, count, err);
 }
 
+/* A chunk that is larger than a frame usually is becomes one by itself. */
+static int add_large(struct tz_packer *packer, unsigned number, const struct tz_chunk_ref *chunk,
+                     const uint8_t *data, struct tz_error *err)
+{
+    uint8_t *buffer = malloc(chunk->len + (size_t)TZ_AEAD_TAG);
+    struct tz_chunk_ref *chunks = malloc(sizeof(*chunks));
+
+    if (!buffer || !chunks) {
+        free(buffer);
+        free(chunks);
+        return tz_fail_nomem(err);
+    }
+    memcpy(buffer, data, chunk->len);
+    *chunks = *chunk;
+    return submit_frame(packer, number, buffer, chunk->len, chunks, 1, err);
+}
+
 int tz_packer_add(struct tz_packer *packer, unsigned number, const uint8_t id[TZ_ID_SIZE],
                   const uint8_t *data, uint32_t len, struct tz_error *err)
 {
@@ -261,7 +280,7 @@ int tz_packer_add(struct tz_packer *packer, unsigned number, const uint8_t id[TZ
     struct tz_chunk_ref ref = {.len = len};
     bool has = false;
 
-    if (len == 0 || len > TZ_CHUNK_MAX || len > packer->frame_size)
+    if (len == 0 || len > TZ_CHUNK_MAX)
         return tz_fail(err, TZ_INVALID, "a chunk of %u bytes", len);
     if (tz_packer_has(packer, id, &has, err))
         return -1;
@@ -272,6 +291,8 @@ int tz_packer_add(struct tz_packer *packer, unsigned number, const uint8_t id[TZ
         return -1;
     if (packer->dry_run)
         return 0;
+    if (len > packer->frame_size)
+        return add_large(packer, number, &ref, data, err);
     if (lane->len + len > packer->frame_size && flush_lane(packer, number, err))
         return -1;
     if (!lane->buffer && tz_packer_buffer(packer, &lane->buffer, err))
@@ -297,16 +318,9 @@ int tz_packer_flush(struct tz_packer *packer, struct tz_error *err)
     for (unsigned i = 0; i < TZ_PACKER_LANES; i++)
         if (flush_lane(packer, i, err))
             return -1;
-    for (unsigned i = 0; i < PACKER_KINDS; i++) {
-        struct open_pack *pack = packer->open[i];
-        packer->open[i] = NULL;
-        if (pack) {
-            pack->closed = true;
-            pack->pad = true;
-            if (pack->collected == pack->frames && tz_packer_finish_open(packer, pack, err))
-                return -1;
-        }
-    }
+    if (tz_packer_close_pack(packer, TZ_PACK_DATA, true, err) ||
+        tz_packer_close_pack(packer, TZ_PACK_MANIFEST, true, err))
+        return -1;
     while (packer->first)
         if (collect(packer, err))
             return -1;

@@ -21,6 +21,7 @@ struct open_pack {
     uint32_t frames;    /* assigned */
     uint32_t collected; /* of them, in the blob */
     uint64_t expected;  /* bytes that assigned, uncollected frames will probably take */
+    uint64_t reserved;  /* and that they take at most */
     bool closed;        /* takes no more */
     bool pad;
 };
@@ -91,12 +92,14 @@ struct tz_packer {
 };
 
 /* packs.c */
-int tz_packer_open_pack(struct tz_packer *packer, enum tz_pack_kind kind, struct open_pack **ret,
-                        struct tz_error *err) TZ_MUST_CHECK;
+/* The pack that takes the next frame of this kind, of len plain bytes: there is room for it. */
+int tz_packer_open_pack(struct tz_packer *packer, enum tz_pack_kind kind, size_t len,
+                        struct open_pack **ret, struct tz_error *err) TZ_MUST_CHECK;
+/* The open pack of this kind, if there is one, takes no more; it is finished when its frames are in. */
+int tz_packer_close_pack(struct tz_packer *packer, enum tz_pack_kind kind, bool pad,
+                         struct tz_error *err) TZ_MUST_CHECK;
 void tz_packer_free_pack(struct tz_packer *packer, struct open_pack *pack);
 int tz_packer_collect_frame(struct tz_packer *packer, struct work *work, struct tz_error *err)
-    TZ_MUST_CHECK;
-int tz_packer_finish_open(struct tz_packer *packer, struct open_pack *pack, struct tz_error *err)
     TZ_MUST_CHECK;
 int tz_packer_launch(struct tz_packer *packer, struct open_pack *pack, struct tz_error *err)
     TZ_MUST_CHECK;

@@ -2,11 +2,16 @@
 
 #include <string.h>
 
-/* Frames that may be on their way when a pack is closed: they land behind the size aimed at. */
+/* Header and frames of a pack; its directory, and padding of an eighth, must fit behind them. */
+#define CONTENT_MAX (TZ_PACK_SIZE_MAX / 4 * 3)
+
+/* Frames that may be on their way when a pack is closed land behind the size aimed at; so may one
+ * chunk that is larger than a frame.  Memory that is not written to costs nothing. */
 static size_t blob_size(const struct tz_packer *packer)
 {
-    size_t late = (tz_pool_size(packer->pool) + 4) * (packer->frame_size + TZ_AEAD_TAG);
-    return packer->pack_size + late + TZ_PACK_HEADER_SIZE;
+    size_t late = ((size_t)tz_pool_size(packer->pool) + 4) * (packer->frame_size + TZ_AEAD_TAG);
+    size_t size = TZ_PACK_HEADER_SIZE + packer->pack_size + late + TZ_CHUNK_MAX + TZ_AEAD_TAG;
+    return TZ_MIN(size, (size_t)CONTENT_MAX);
 }
 
 void tz_packer_free_pack(struct tz_packer *packer, struct open_pack *pack)
@@ -52,11 +57,53 @@ static int new_pack(struct tz_packer *packer, enum tz_pack_kind kind, struct ope
     return 0;
 }
 
-int tz_packer_open_pack(struct tz_packer *packer, enum tz_pack_kind kind, struct open_pack **ret,
-                        struct tz_error *err)
+/* All frames are in: directory, trailer and hash are a worker's job. */
+static int finish_pack(struct tz_packer *packer, struct open_pack *pack, struct tz_error *err)
+{
+    size_t room = tz_pack_tail_max(&pack->info, pack->blob->len);
+    struct work *work = calloc(1, sizeof(*work));
+
+    if (!work)
+        return tz_fail_nomem(err);
+    if (pack->blob->cap - pack->blob->len < room) {
+        struct tz_blob *larger = NULL;
+        if (tz_blob_new(&larger, pack->blob->len + room, err)) {
+            free(work);
+            return -1;
+        }
+        memcpy(larger->data, pack->blob->data, pack->blob->len);
+        larger->len = pack->blob->len;
+        tz_blob_drop(pack->blob);
+        pack->blob = larger;
+    }
+    work->kind = WORK_FINISH;
+    work->pack = pack;
+    return tz_packer_submit(packer, work, err);
+}
+
+int tz_packer_close_pack(struct tz_packer *packer, enum tz_pack_kind kind, bool pad,
+                         struct tz_error *err)
+{
+    struct open_pack *pack = packer->open[kind - 1];
+
+    if (!pack)
+        return 0;
+    packer->open[kind - 1] = NULL;
+    pack->closed = true;
+    pack->pad = pad;
+    return pack->collected == pack->frames ? finish_pack(packer, pack, err) : 0;
+}
+
+int tz_packer_open_pack(struct tz_packer *packer, enum tz_pack_kind kind, size_t len,
+                        struct open_pack **ret, struct tz_error *err)
 {
     struct open_pack **open = &packer->open[kind - 1];
 
+    /* The ratio that closes packs in time is a guess: what is on its way must fit even if none of
+     * it gets smaller. */
+    if (*open && (*open)->blob->cap - (*open)->blob->len < (*open)->reserved + len + TZ_AEAD_TAG &&
+        tz_packer_close_pack(packer, kind, false, err))
+        return -1;
     if (!*open && new_pack(packer, kind, open, err))
         return -1;
     *ret = *open;
@@ -88,37 +135,9 @@ int tz_packer_collect_frame(struct tz_packer *packer, struct work *work, struct 
         return -1;
     packer->ratio = packer->ratio * 0.75 + 0.25 * (double)work->sealed_len / (double)work->len;
     pack->expected -= work->expected;
+    pack->reserved -= work->len + TZ_AEAD_TAG;
     pack->collected++;
-    if (pack->closed && pack->collected == pack->frames)
-        return tz_packer_finish_open(packer, pack, err);
-    return 0;
-}
-
-/* All frames are in: directory, trailer and hash are a worker's job. */
-int tz_packer_finish_open(struct tz_packer *packer, struct open_pack *pack, struct tz_error *err)
-{
-    size_t room = tz_pack_tail_max(&pack->info, pack->blob->len);
-    struct work *work = calloc(1, sizeof(*work));
-
-    if (!work) {
-        tz_packer_free_pack(packer, pack);
-        return tz_fail_nomem(err);
-    }
-    if (pack->blob->cap - pack->blob->len < room) {
-        struct tz_blob *larger = NULL;
-        if (tz_blob_new(&larger, pack->blob->len + room, err)) {
-            tz_packer_free_pack(packer, pack);
-            free(work);
-            return -1;
-        }
-        memcpy(larger->data, pack->blob->data, pack->blob->len);
-        larger->len = pack->blob->len;
-        tz_blob_drop(pack->blob);
-        pack->blob = larger;
-    }
-    work->kind = WORK_FINISH;
-    work->pack = pack;
-    return tz_packer_submit(packer, work, err);
+    return pack->closed && pack->collected == pack->frames ? finish_pack(packer, pack, err) : 0;
 }
 
 /* A finished pack leaves for the stores. */

@@ -84,8 +84,10 @@ struct restore {
     size_t file_count;
     struct want *wants;
     size_t want_count;
+    size_t window_files; /* files of a window, which may all be open at once */
     struct tz_entry *links; /* hard links of the window */
     size_t link_count, link_cap;
+    void *adopted; /* adopt.c: what stands in for first names that are not restored */
     struct directory *stack; /* directories above the present entry */
     size_t depth, depth_cap;
     struct tz_entry *left; /* directories that the walk has left in this window */
@@ -114,6 +116,13 @@ void tz_restore_release(struct restore *restore, struct file *file);
 int tz_restore_add_hole(struct file *file, uint64_t offset, uint64_t len, struct tz_error *err)
     TZ_MUST_CHECK;
 void tz_restore_free_file(struct file *file);
+/* adopt.c: is the path one that was asked for, or below one? */
+bool tz_restore_is_wanted(const struct restore *restore, const char *path, size_t path_len);
+/* A hard link whose first name is not restored becomes the file itself, or a link to the name that
+ * became it. */
+int tz_restore_adopt(struct restore *restore, struct tz_entry *link, struct tz_error *err)
+    TZ_MUST_CHECK;
+void tz_restore_forget_adopted(struct restore *restore);
 /* frame.c */
 void tz_restore_run_frame(struct tz_job *job, unsigned worker);
 /* window.c */

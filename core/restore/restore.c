@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 
 #define PROGRESS_NS (TZ_SECOND_NS / 5)
+/* Descriptors for all but the files of a window: stores, catalog, directories. */
+#define OTHER_DESCRIPTORS 128U
+#define FEWEST_FILES      16U
 
 void tz_restore_warn(struct restore *restore, const struct tz_entry *entry,
                      const struct tz_error *why)
@@ -172,6 +175,15 @@ static int take_entry(struct restore *restore, struct tz_entry *entry, struct tz
     }
     if (entry->type == TZ_ENTRY_DIRECTORY)
         return enter_directory(restore, entry, true, err);
+    if (entry->type == TZ_ENTRY_HARDLINK &&
+        !tz_restore_is_wanted(restore, entry->link, entry->link_len)) {
+        struct tz_error why = {0};
+        if (tz_restore_adopt(restore, entry, &why)) {
+            tz_restore_warn(restore, entry, &why);
+            atomic_fetch_add(&restore->failed, 1);
+            return 0;
+        }
+    }
     if (entry->type != TZ_ENTRY_FILE)
         return place_other(restore, entry, err);
     if (restore->file_name && rename_entry(restore, entry, err))
@@ -278,18 +290,26 @@ static int pass(struct restore *restore, struct tz_error *err)
     /* Even then: what was begun is closed in good order. */
     if (tz_restore_end_window(restore, failed ? NULL : err))
         failed = -1;
+    tz_restore_forget_adopted(restore);
     return failed ? -1 : stopped_error(restore, err);
 }
 
-/* Many files may be open at once when their pieces lie far apart. */
-static void raise_limits(void)
+/* All files of a window may be open at once, when their pieces lie far apart. */
+static size_t fit_window(void)
 {
     struct rlimit limit;
 
-    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return FEWEST_FILES;
+    rlim_t now = limit.rlim_cur;
+    if (now < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        if (!setrlimit(RLIMIT_NOFILE, &limit))
+            now = limit.rlim_max;
     }
+    if (now == RLIM_INFINITY || now >= WINDOW_FILES + OTHER_DESCRIPTORS)
+        return WINDOW_FILES;
+    return now > FEWEST_FILES + OTHER_DESCRIPTORS ? (size_t)now - OTHER_DESCRIPTORS : FEWEST_FILES;
 }
 
 static int open_target(struct restore *restore, struct tz_error *err)
@@ -321,7 +341,7 @@ static int set_up(struct restore *restore, struct tz_error *err)
 {
     const uint8_t *id_key = tz_keys_chunk_id_key(tz_repo_keys(restore->repo));
 
-    raise_limits();
+    restore->window_files = fit_window();
     if (tz_keys_need_operator(tz_repo_keys(restore->repo), "restore", err) ||
         tz_pool_new(&restore->pool, tz_repo_config(restore->repo)->threads, err))
         return -1;
@@ -361,6 +381,7 @@ static void tear_down(struct restore *restore)
     free(restore->stack);
     free(restore->left);
     free(restore->file_name);
+    tz_restore_forget_adopted(restore);
     tz_place_free(restore->place);
     tz_pool_free(restore->pool);
     (void)pthread_mutex_destroy(&restore->warn_mutex);
@@ -396,6 +417,8 @@ int tz_restore(const struct tz_restore_options *options, struct tz_restore_resul
         restore.total_bytes = options->head->bytes;
     }
     int failed = set_up(&restore, err) || pass(&restore, err);
+    if (!failed && restore.place)
+        failed = tz_place_sync(restore.place, err);
     if (!failed) {
         tz_restore_report(&restore, true);
         fill_in(&restore, ret, began);

@@ -105,7 +105,7 @@ int tz_restore_plan_file(struct restore *restore, struct tz_entry *entry, struct
             return -1;
     }
     tz_restore_release(restore, file);
-    return restore->file_count == WINDOW_FILES ? tz_restore_end_window(restore, err) : 0;
+    return restore->file_count == restore->window_files ? tz_restore_end_window(restore, err) : 0;
 }
 
 static int compare_wants(const void *a, const void *b)

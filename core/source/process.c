@@ -212,26 +212,28 @@ static bool reap(struct tz_process *process)
 /* The end of standard error in one line, beginning with a whole line where it was cut. */
 static void describe_tail(const struct tz_process *process, char *text, size_t size)
 {
-    const char *at = process->tail, *end = at + process->tail_len;
-    size_t len = 0;
+    char line[2 * TAIL_SIZE + 1];
+    size_t len = 0, start = 0;
 
-    while (end > at && (end[-1] == '\n' || end[-1] == ' '))
-        end--;
-    if ((size_t)(end - at) >= size) {
-        at = end - (size - 1);
-        const char *line = memchr(at, '\n', (size_t)(end - at));
-        if (line)
-            at = line + 1;
-    }
-    for (; at < end && len + 3 < size; at++) {
-        if (*at == '\n' && len > 0) {
-            text[len++] = ';';
-            text[len++] = ' ';
-        } else if ((unsigned char)*at >= ' ' && *at != 0x7f) {
-            text[len++] = *at;
+    for (size_t i = 0; i < process->tail_len; i++) {
+        unsigned char byte = (unsigned char)process->tail[i];
+        if (byte == '\n' && len > 0) {
+            line[len++] = ';';
+            line[len++] = ' ';
+        } else if (byte >= ' ' && byte != 0x7f) {
+            line[len++] = (char)byte;
         }
     }
-    text[len] = '\0';
+    while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == ';'))
+        len--;
+    if (len >= size) {
+        start = len - (size - 1);
+        const char *next = memmem(line + start, len - start, "; ", 2);
+        if (next)
+            start = (size_t)(next - line) + 2;
+    }
+    memcpy(text, line + start, len - start);
+    text[len - start] = '\0';
 }
 
 static int judge(const struct tz_process *process, struct tz_error *err)

@@ -108,7 +108,8 @@ static bool is_later(const struct statx_timestamp *a, int64_t b_s, uint32_t b_ns
 
 /*
  * The entry's stat, with the newest times of the database and its log.  A log without content
- * does not count: SQLite makes one when the database is only looked at.
+ * does not count: SQLite makes one when the database is only looked at.  Nor does the log's change
+ * time: SQLite sets the log's owner whenever root opens it; each commit sets its modification time.
  */
 static int set_stat(const struct database *database, struct tz_entry *entry, struct tz_error *err)
 {
@@ -128,9 +129,9 @@ static int set_stat(const struct database *database, struct tz_entry *entry, str
         entry->mtime_s = log.stx_mtime.tv_sec;
         entry->mtime_ns = log.stx_mtime.tv_nsec;
     }
-    if (is_later(&log.stx_ctime, entry->ctime_s, entry->ctime_ns)) {
-        entry->ctime_s = log.stx_ctime.tv_sec;
-        entry->ctime_ns = log.stx_ctime.tv_nsec;
+    if (is_later(&log.stx_mtime, entry->ctime_s, entry->ctime_ns)) {
+        entry->ctime_s = log.stx_mtime.tv_sec;
+        entry->ctime_ns = log.stx_mtime.tv_nsec;
     }
     return 0;
 }

@@ -63,8 +63,12 @@ static int fail(struct tz_error *err, sqlite3 *database, int code, const char *w
     case SQLITE_AUTH:
         return tz_fail(err, TZ_DENIED, "%s: %s", what, why);
     case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
         return tz_fail(err, TZ_IO, "%s: %s", what, why);
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+        (void)tz_fail(err, TZ_DENIED, "%s: %s", what, why);
+        return tz_hint(err, "a database in WAL mode can only be read with the right to write to "
+                            "its directory");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         (void)tz_fail(err, TZ_FAILED, "%s: %s", what, why);
@@ -207,6 +211,7 @@ static int check_copy(struct tz_sqlite_copy *ret, const char *path, int pages, s
         return -1;
     uint32_t page_size = tz_page_size_of("", 0, head, len, (uint64_t)st.st_size);
     bool empty = st.st_size == 0 && pages == 0;
+    pages = TZ_MAX(pages, 1); /* a database without any gets one when it is copied */
     if (!empty && (page_size == 0 || (uint64_t)st.st_size != (uint64_t)pages * page_size))
         return tz_fail(err, TZ_CORRUPT, "the copy has %jd bytes, not %d pages of %u",
                        (intmax_t)st.st_size, pages, page_size);

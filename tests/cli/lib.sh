@@ -49,3 +49,81 @@ stderr_has() {
 commands() {
     "$TOZAI" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
 }
+
+# --- A repository: what the tests of the commands that use one share.  They need jq. ---
+
+# tz CODE ARGUMENT...: run with the configuration $work/conf.
+tz() {
+    local code=$1
+    shift
+    run "$code" -c "$work/conf" "$@"
+}
+
+# json EXPRESSION: standard output is one JSON document of which this is true.
+json() {
+    jq -e "$1" "$work/stdout" >/dev/null || fail "not so: $1"
+}
+# value EXPRESSION: that part of the document, as text.
+value() {
+    jq -r "$1" "$work/stdout"
+}
+
+# write_config: a configuration in $work/conf with two stores, a key file (no costly passphrase)
+# and the source "wiki" of the directory $work/src.
+write_config() {
+    cat >"$work/conf" <<CONF
+[repository]
+state = $work/state
+key_file = $work/key
+
+[store east]
+url = file://$work/east
+location = tokyo
+
+[store west]
+url = file://$work/west
+location = osaka
+
+[source wiki]
+type = directory
+path = $work/src
+CONF
+}
+
+# make_tree: a small tree of every common kind in $work/src.
+make_tree() {
+    mkdir -p "$work/src/docs/deep" "$work/src/empty"
+    echo "first page" >"$work/src/index.txt"
+    head -c 300000 /dev/urandom >"$work/src/docs/big.bin"
+    echo "deep down" >"$work/src/docs/deep/note.txt"
+    ln "$work/src/index.txt" "$work/src/name-two.txt"
+    ln -s docs/big.bin "$work/src/link"
+    mkfifo "$work/src/pipe"
+    echo "名前" >"$work/src/日本語.txt"
+    : >"$work/src/nothing"
+    chmod 640 "$work/src/docs/deep/note.txt"
+    touch -d '2020-02-29 12:34:56.789Z' "$work/src/docs/deep/note.txt"
+}
+
+# make_repository: all of this, initialized.
+make_repository() {
+    make_tree
+    write_config
+    tz 0 init
+}
+
+# back_up: make a generation of wiki; its id goes to $id.
+back_up() {
+    tz 0 backup wiki --json
+    id=$(value '.generations[0].id')
+}
+
+# same_tree A B: content, types, modes and times of all entries agree.
+same_tree() {
+    diff <(tree_of "$1") <(tree_of "$2") >"$work/stderr" || fail "$1 and $2 differ"
+}
+tree_of() {
+    (cd "$1" && find . -mindepth 1 -printf '%y %m %s %T@ %n %p %l\n' | sort -k6 |
+        sed 's/^\(d [0-7]*\) [0-9]* /\1 - /' &&
+        find . -type f -print0 | sort -z | xargs -0r sha256sum)
+}

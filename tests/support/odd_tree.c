@@ -259,7 +259,8 @@ static void make_modes(struct maker *m)
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         (void)snprintf(path, sizeof(path), "modes/file-%04o", modes[i]);
         must(m, path, put(m, path, i, i));
-        must(m, path, fchmodat(m->root, path, modes[i], 0));
+        if (geteuid() == 0 || (modes[i] & 0400)) /* what one may not read cannot be backed up */
+            must(m, path, fchmodat(m->root, path, modes[i], 0));
         (void)snprintf(path, sizeof(path), "modes/directory-%04o", modes[i]);
         make_directory(m, path);
         if (geteuid() == 0 || (modes[i] & 0700) == 0700) { /* with something in it */
@@ -397,7 +398,7 @@ static size_t encode_acl(uint8_t *out, const struct acl_entry *entries, size_t c
 static void make_acls(struct maker *m)
 {
     static const uint32_t none = UINT32_MAX;
-    const struct acl_entry some[] = {{0x01, 6, none}, {0x02, 4, 1}, {0x02, 7, 1234567},
+    const struct acl_entry some[] = {{0x01, 7, none}, {0x02, 4, 1}, {0x02, 7, 1234567},
                                      {0x04, 4, none}, {0x08, 5, 2}, {0x10, 7, none},
                                      {0x20, 0, none}};
     const struct acl_entry tight[] = {

@@ -30,7 +30,8 @@ TZ_DEFINE_SCOPED(struct tz_catalog *, tz_scoped_catalog, tz_catalog_free)
  * new one.  TZ_BUSY if anybody has it open; this process may not.  Nothing there: 0. */
 int tz_catalog_put_aside(const char *state, struct tz_error *err) TZ_MUST_CHECK;
 /* The same to the catalog that is open here; the handle then has a new, empty one.  The numbers of
- * stores, objects and packs that it gave are void.  When putting aside fails (TZ_BUSY), it is as it was. */
+ * stores, objects and packs that it gave are void.  If it cannot be put aside (TZ_BUSY), it is as
+ * it was. */
 int tz_catalog_renew(struct tz_catalog *catalog, const char *state,
                      const uint8_t repo_id[TZ_REPO_ID_SIZE], struct tz_error *err) TZ_MUST_CHECK;
 /* 16 random bytes made with the database: local files that hold its numbers name it. */
@@ -126,7 +127,7 @@ int tz_catalog_get_pack(struct tz_catalog *catalog, int64_t pack, struct tz_cata
 /* The place of one frame (first_chunk and chunk_count are not filled in). */
 int tz_catalog_get_frame(struct tz_catalog *catalog, int64_t pack, uint32_t frame,
                          struct tz_frame_info *ret, struct tz_error *err) TZ_MUST_CHECK;
-/* Is info, of the pack's own directory, what is noted of it: size, header, frames, places of chunks? */
+/* Is info, from the pack's own directory, what is noted of it: size, header, frames, chunks? */
 int tz_catalog_compare_pack(struct tz_catalog *catalog, int64_t pack,
                             const struct tz_pack_info *info, bool *ret_same,
                             struct tz_error *err) TZ_MUST_CHECK;

@@ -25,12 +25,12 @@ char tz_difference_letter(unsigned index);
 
 /* *ret is 0 if they are alike. */
 int tz_compare_entries(struct tz_repo *repo, const struct tz_entry *before,
-                       const struct tz_entry *after, unsigned *ret, struct tz_error *err)
-    TZ_MUST_CHECK;
+                       const struct tz_entry *after, unsigned *ret,
+                       struct tz_error *err) TZ_MUST_CHECK;
 
 enum tz_change { TZ_ADDED = 1, TZ_REMOVED = 2, TZ_CHANGED = 4 };
-/* One entry that differs, in the order of paths; differences only of TZ_CHANGED.  entry is borrowed:
- * the newer one, or the one that was removed. */
+/* One entry that differs, in the order of paths; differences only of TZ_CHANGED.  entry is
+ * borrowed: the newer one, or the one that was removed. */
 typedef int tz_change_fn(void *arg, enum tz_change change, const struct tz_entry *entry,
                          unsigned differences, struct tz_error *err);
 /* Tell of the kinds of changes in the mask. */
@@ -46,8 +46,8 @@ int tz_compare_generations(struct tz_repo *repo, const struct tz_head *before,
  */
 struct tz_version {
     uint32_t generation; /* index in the result */
-    bool gone;           /* the first generation that has it no more; the rest does not count then */
-    bool first;          /* no generation before has it, or it had gone */
+    bool gone;  /* the first generation that has it no more; the rest does not count then */
+    bool first; /* no generation before has it, or it had gone */
     unsigned differences; /* to the generation before */
     enum tz_entry_type type;
     uint64_t size;
@@ -55,7 +55,7 @@ struct tz_version {
     uint32_t mtime_ns;
 };
 struct tz_match {
-    struct tz_entry last; /* as it was seen last */
+    struct tz_entry last;        /* as it was seen last */
     struct tz_version *versions; /* one for each generation that has it, and each time it went */
     size_t count, room;
 };

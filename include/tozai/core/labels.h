@@ -23,8 +23,8 @@ struct tz_label_rules {
 void tz_label_rules(struct tz_label_rules *ret, const struct tz_config *config, const char *source);
 
 /*
- * Give each of count generations of one source, newest first, its labels.  Days begin at midnight of
- * the time zone, which is set for the process meanwhile: no other thread may use local times or
+ * Give each of count generations of one source, newest first, its labels.  Days begin at midnight
+ * of the time zone, which is set for the process meanwhile: no other thread may use local times or
  * the environment.
  */
 int tz_label_generations(const struct tz_label_rules *rules, const int64_t *times_ns, size_t count,

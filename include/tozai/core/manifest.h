@@ -48,6 +48,10 @@ int tz_entry_encode(struct tz_coder *coder, const struct tz_entry *entry, const 
 /* entry is cleared first, but its memory may be used again.  Hostile bytes: TZ_CORRUPT. */
 int tz_entry_decode(struct tz_coder *coder, struct tz_cursor *c, const struct tz_rows *rows,
                     struct tz_entry *entry, struct tz_error *err) TZ_MUST_CHECK;
+/* Can this entry be stored?  What a reader would refuse is TZ_UNSUPPORTED, with the reason. */
+int tz_entry_check(const struct tz_entry *entry, struct tz_error *err) TZ_MUST_CHECK;
+/* No entry takes more bytes than this in a manifest. */
+size_t tz_entry_size_max(const struct tz_entry *entry);
 /* One extent of a list. */
 int tz_extent_encode(struct tz_coder *coder, const struct tz_extent *extent, uint64_t pack,
                      const struct tz_rows *rows, struct tz_buf *out, struct tz_error *err)
@@ -64,6 +68,9 @@ struct tz_id_list {
 int tz_id_list_add(struct tz_id_list *list, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
     TZ_MUST_CHECK;
 
+/* A longer hole is several extents: lengths are written with two bits behind them. */
+#define TZ_HOLE_MAX (UINT64_C(1) << 60)
+
 /* Gathers the extents of one file; long lists move into manifest chunks by themselves. */
 #define TZ_ENTRY_EXTENTS_MAX 512
 #define TZ_LIST_LEVELS       4
@@ -79,12 +86,16 @@ int tz_extent_sink_add(struct tz_extent_sink *sink, const struct tz_extent *exte
 int tz_extent_sink_finish(struct tz_extent_sink *sink, struct tz_entry *entry,
                           struct tz_error *err) TZ_MUST_CHECK;
 
+/* Bytes of a manifest's root. */
+#define TZ_MANIFEST_ROOT_MAX (256U << 20)
+
 struct tz_manifest_writer;
 int tz_manifest_writer_new(struct tz_manifest_writer **ret, struct tz_packer *packer,
                            const struct tz_keys *keys, struct tz_id_list *refs,
                            struct tz_error *err) TZ_MUST_CHECK;
 void tz_manifest_writer_free(struct tz_manifest_writer *writer);
 TZ_DEFINE_SCOPED(struct tz_manifest_writer *, tz_scoped_manifest_writer, tz_manifest_writer_free)
+/* In path order.  TZ_UNSUPPORTED as tz_entry_check() gives it: the entry can be left out. */
 int tz_manifest_add(struct tz_manifest_writer *writer, const struct tz_entry *entry,
                     struct tz_error *err) TZ_MUST_CHECK;
 /* Fills in root, root_count and root_len of the head. */

@@ -63,7 +63,8 @@ int tz_pack_finish(struct tz_blob *blob, struct tz_pack_info *info, const uint8_
                    bool pad, struct tz_error *err) TZ_MUST_CHECK;
 size_t tz_pack_tail_max(const struct tz_pack_info *info, size_t size_before);
 
-/* Read a whole pack's directory (operator): info without the hash. */
+/* Read a whole pack's directory (operator): info without the hash.  info is zero before, and to be
+ * cleared on failure too. */
 int tz_pack_directory(const struct tz_keys *keys, const uint8_t *data, size_t len,
                       struct tz_pack_info *info, struct tz_error *err) TZ_MUST_CHECK;
 

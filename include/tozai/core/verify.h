@@ -45,7 +45,7 @@ struct tz_verify_result {
     /* Faults in what several stores share: a chunk that is in no pack, a manifest that cannot be read… One line each. */
     char **faults;
     size_t fault_count;
-    bool ok; /* all is well, or was healed */
+    bool ok; /* nothing is wrong in the stores that are reachable, or all of it was healed */
 };
 void tz_verify_result_clear(struct tz_verify_result *result);
 

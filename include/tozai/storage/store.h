@@ -92,6 +92,9 @@ int tz_store_list(struct tz_store *store, const char *prefix, tz_store_found_fn 
 /* Delete an object.  It is no error if there is none. */
 int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *err) TZ_MUST_CHECK;
 
+/* The directory that a "file:" URL names, to be freed; *ret NULL for other URLs. */
+int tz_store_local_path(char **ret, const char *url, struct tz_error *err) TZ_MUST_CHECK;
+
 /* Is this a name that a store accepts? */
 bool tz_store_name_valid(const char *name);
 

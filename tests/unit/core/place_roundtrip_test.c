@@ -31,7 +31,7 @@ struct fixture {
     struct tz_test_warnings read, placed;
 };
 
-static int set_up(void **state)
+static int set_up_empty(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
@@ -45,7 +45,14 @@ static int set_up(void **state)
     f->options = (struct tz_source_options){
         .config = &f->config, .scratch = f->folder, .warn = tz_test_warn, .warn_arg = &f->read};
     *state = f;
-    return mkdir(f->source, 0755) || tz_odd_tree_make(f->source, stdout);
+    return mkdir(f->source, 0755);
+}
+
+static int set_up(void **state)
+{
+    if (set_up_empty(state))
+        return -1;
+    return tz_odd_tree_make(((struct fixture *)*state)->source, stdout);
 }
 
 static int tear_down(void **state)
@@ -112,9 +119,13 @@ static void never_leaves_what_is_there(void **state)
     struct fixture *f = *state;
     struct stat before, after;
 
+    TZ_SCOPED(tz_scoped_free) char *other_file = tz_path_join(f->source, "file");
+    TZ_SCOPED(tz_scoped_free) char *other_directory = tz_path_join(f->source, "directory");
+    assert_int_equal(tz_file_replace(other_file, "theirs", 6, 0644, NULL), 0);
+    assert_int_equal(mkdir(other_directory, 0755), 0);
     assert_int_equal(mkdir(f->target, 0750), 0);
-    TZ_SCOPED(tz_scoped_free) char *file = tz_path_join(f->target, "zz-outside");
-    TZ_SCOPED(tz_scoped_free) char *directory = tz_path_join(f->target, "sizes");
+    TZ_SCOPED(tz_scoped_free) char *file = tz_path_join(f->target, "file");
+    TZ_SCOPED(tz_scoped_free) char *directory = tz_path_join(f->target, "directory");
     assert_int_equal(tz_file_replace(file, "mine", 4, 0600, NULL), 0);
     assert_int_equal(mkdir(directory, 0711), 0);
     assert_int_equal(stat(directory, &before), 0);
@@ -125,74 +136,168 @@ static void never_leaves_what_is_there(void **state)
     assert_int_equal(text.len, 4);
     tz_buf_clear(&text);
     assert_int_equal(stat(directory, &after), 0);
+    assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
     assert_int_equal(after.st_mode & 07777, 0711);
     assert_int_equal(stat(f->target, &after), 0);
     assert_int_equal(after.st_mode & 07777, 0750);
+}
+
+static const char *const kinds[] = {"file", "directory", "symlink", "fifo", "linked"};
+
+/* One of a kind; side 1 is what is there before the restore. */
+static void make_kind(int dir, const char *name, const char *kind, int side)
+{
+    char other[300];
+
+    if (strcmp(kind, "symlink") == 0) {
+        assert_int_equal(symlinkat(side ? "/etc" : "/usr", dir, name), 0);
+    } else if (strcmp(kind, "fifo") == 0) {
+        assert_int_equal(mknodat(dir, name, S_IFIFO | 0644, 0), 0);
+    } else if (strcmp(kind, "directory") == 0) { /* full, and closed where one is not root */
+        assert_int_equal(mkdirat(dir, name, 0755), 0);
+        (void)snprintf(other, sizeof(other), "%s/inside-%d", name, side);
+        assert_int_equal(mkdirat(dir, other, 0755), 0);
+        (void)snprintf(other, sizeof(other), "%s/inside-%d/file", name, side);
+        assert_int_equal(mknodat(dir, other, S_IFREG | 0600, 0), 0);
+        (void)snprintf(other, sizeof(other), "%s/inside-%d", name, side);
+        assert_int_equal(fchmodat(dir, other, 0500, 0), 0);
+    } else {
+        int fd = openat(dir, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+        assert_int_equal(write(fd, kind, (size_t)side + 1), side + 1);
+        assert_int_equal(close(fd), 0);
+    }
+    if (strcmp(kind, "linked") == 0) {
+        (void)snprintf(other, sizeof(other), "%s-other", name);
+        assert_int_equal(linkat(dir, name, dir, other, 0), 0);
+    }
+}
+
+/* The directories' times were put back before something was taken out of them. */
+static void copy_time(int from, int to, const char *name)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(from, name, &st, 0), 0);
+    assert_int_equal(utimensat(to, name, (struct timespec[]){st.st_mtim, st.st_mtim}, 0), 0);
 }
 
 /* A tree is turned into another one: every kind is replaced by every other kind. */
 static void one_kind_replaces_another(void **state)
 {
     struct fixture *f = *state;
-    static const char *const kinds[] = {"file", "directory", "symlink", "fifo", "linked"};
     char name[256];
 
-    TZ_SCOPED(tz_scoped_free) char *source = tz_path_join(f->folder, "kinds");
-    assert_int_equal(mkdir(source, 0755), 0);
     assert_int_equal(mkdir(f->target, 0755), 0);
-    int dirs[2] = {open(source, O_RDONLY | O_DIRECTORY), open(f->target, O_RDONLY | O_DIRECTORY)};
-    assert_true(dirs[0] >= 0 && dirs[1] >= 0);
+    int source = open(f->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int target = open(f->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < TZ_COUNT(kinds); i++) {
         for (size_t j = 0; j < TZ_COUNT(kinds); j++) {
-            for (size_t side = 0; side < 2; side++) {
-                const char *kind = kinds[side == 0 ? i : j];
-                char other[300];
-                (void)snprintf(name, sizeof(name), "%s-instead-of-%s", kinds[i], kinds[j]);
-                (void)snprintf(other, sizeof(other), "%s-other", name);
-                if (strcmp(kind, "directory") == 0) {
-                    assert_int_equal(mkdirat(dirs[side], name, 0755), 0);
-                    (void)snprintf(other, sizeof(other), "%s/inside-%zu", name, side);
-                    assert_int_equal(mkdirat(dirs[side], other, 0500), 0);
-                    (void)snprintf(other, sizeof(other), "%s/inside-%zu/file", name, side);
-                    assert_int_equal(mknodat(dirs[side], other, S_IFREG | 0600, 0), 0);
-                } else if (strcmp(kind, "symlink") == 0) {
-                    assert_int_equal(symlinkat(side ? "/etc" : "/usr", dirs[side], name), 0);
-                } else if (strcmp(kind, "fifo") == 0) {
-                    assert_int_equal(mknodat(dirs[side], name, S_IFIFO | 0644, 0), 0);
-                } else {
-                    int fd = openat(dirs[side], name, O_CREAT | O_EXCL | O_WRONLY, 0644);
-                    assert_int_equal(write(fd, kind, side + 1), (ssize_t)side + 1);
-                    (void)close(fd);
-                }
-                if (strcmp(kind, "linked") == 0)
-                    assert_int_equal(linkat(dirs[side], name, dirs[side], other, 0), 0);
-            }
+            (void)snprintf(name, sizeof(name), "%s-instead-of-%s", kinds[i], kinds[j]);
+            make_kind(source, name, kinds[i], 0);
+            make_kind(target, name, kinds[j], 1);
         }
     }
-    (void)close(dirs[0]);
-    (void)close(dirs[1]);
-
-    f->paths[0] = source;
     (void)tz_test_copy(&f->options, f->target, TZ_OVERWRITE_CHANGED, &f->placed);
-    f->paths[0] = f->source;
+    assert_int_equal(f->placed.count, 0);
+
     /* What the source does not have is not removed: it may be somebody's. */
     for (size_t i = 0; i < TZ_COUNT(kinds); i++) {
-        (void)snprintf(name, sizeof(name), "%s/%s-instead-of-linked-other", f->target, kinds[i]);
+        (void)snprintf(name, sizeof(name), "%s-instead-of-linked-other", kinds[i]);
         if (strcmp(kinds[i], "linked") != 0)
-            assert_int_equal(unlink(name), 0);
-        (void)snprintf(name, sizeof(name), "%s/directory-instead-of-directory/inside-1", f->target);
+            assert_int_equal(unlinkat(target, name, 0), 0);
     }
+    (void)snprintf(name, sizeof(name), "%s/directory-instead-of-directory/inside-1", f->target);
     assert_int_equal(tz_odd_tree_remove(name), 0);
-    /* Its time was put back before something was taken out of it. */
-    struct stat st;
-    TZ_SCOPED(tz_scoped_free) char *same = tz_path_join(source, "directory-instead-of-directory");
-    assert_int_equal(stat(same, &st), 0);
-    (void)snprintf(name, sizeof(name), "%s/directory-instead-of-directory", f->target);
-    assert_int_equal(utimensat(AT_FDCWD, name, (struct timespec[]){st.st_mtim, st.st_mtim}, 0), 0);
-    assert_int_equal(stat(source, &st), 0);
-    assert_int_equal(utimensat(AT_FDCWD, f->target, (struct timespec[]){st.st_mtim, st.st_mtim}, 0),
-                     0);
-    assert_int_equal(tz_odd_tree_compare(source, f->target, stdout), 0);
+    copy_time(source, target, "directory-instead-of-directory");
+    copy_time(source, target, ".");
+    assert_int_equal(close(source), 0);
+    assert_int_equal(close(target), 0);
+    assert_int_equal(tz_odd_tree_compare(f->source, f->target, stdout), 0);
+}
+
+/* What one side of a comparison has, and the other after a change. */
+static int change(const char *folder, int which)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 5, .tv_nsec = 6}};
+    int status = 0, dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    switch (which) {
+    case 0:
+        status = fchmodat(dir, "file", 0600, 0);
+        break;
+    case 1:
+        status = utimensat(dir, "file", times, 0);
+        break;
+    case 2:
+        status = utimensat(dir, "link", times, AT_SYMLINK_NOFOLLOW);
+        break;
+    case 3:
+        status = unlinkat(dir, "file", 0);
+        break;
+    case 4:
+        status = mkdirat(dir, "another", 0755);
+        break;
+    case 5:
+        status = unlinkat(dir, "link", 0) || symlinkat("b", dir, "link");
+        break;
+    case 6: /* the same sizes and counts of names, but other files */
+        status = unlinkat(dir, "linked-1", 0) || unlinkat(dir, "linked-2", 0) ||
+                 linkat(dir, "linked-3", dir, "linked-2", 0) ||
+                 linkat(dir, "linked-4", dir, "linked-1", 0) || unlinkat(dir, "linked-3", 0) ||
+                 linkat(dir, "linked-1", dir, "linked-3", 0) || unlinkat(dir, "linked-4", 0) ||
+                 linkat(dir, "linked-2", dir, "linked-4", 0);
+        break;
+    case 7: {
+        int fd = openat(dir, "file", O_WRONLY | O_CLOEXEC);
+        struct stat st;
+        status = fstat(fd, &st) || pwrite(fd, "X", 1, 2) != 1 ||
+                 futimens(fd, (struct timespec[]){st.st_atim, st.st_mtim}) || close(fd);
+        break;
+    }
+    default:
+        status = unlinkat(dir, "fifo", 0) || mknodat(dir, "fifo", S_IFREG | 0644, 0);
+    }
+    (void)close(dir);
+    return status;
+}
+
+static void make_sample(const char *folder)
+{
+    const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 2}};
+    static const char *const names[] = {"file", "link", "fifo", "linked-1", "linked-3", "."};
+    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_int_equal(mknodat(dir, "fifo", S_IFIFO | 0644, 0), 0);
+    assert_int_equal(symlinkat("a", dir, "link"), 0);
+    assert_int_equal(mknodat(dir, "linked-1", S_IFREG | 0644, 0), 0);
+    assert_int_equal(linkat(dir, "linked-1", dir, "linked-2", 0), 0);
+    assert_int_equal(mknodat(dir, "linked-3", S_IFREG | 0644, 0), 0);
+    assert_int_equal(linkat(dir, "linked-3", dir, "linked-4", 0), 0);
+    int fd = openat(dir, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    assert_int_equal(write(fd, "content", 7), 7);
+    assert_int_equal(close(fd), 0);
+    for (size_t i = 0; i < TZ_COUNT(names); i++)
+        assert_int_equal(utimensat(dir, names[i], times, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(close(dir), 0);
+}
+
+/* A check that sees nothing proves nothing. */
+static void the_comparison_sees_differences(void **state)
+{
+    struct fixture *f = *state;
+    const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 2}};
+
+    make_sample(f->source);
+    for (int which = 0; which <= 8; which++) {
+        assert_int_equal(mkdir(f->target, 0755), 0);
+        make_sample(f->target);
+        assert_int_equal(tz_odd_tree_compare(f->source, f->target, stdout), 0);
+        assert_int_equal(change(f->target, which), 0);
+        assert_int_equal(utimensat(AT_FDCWD, f->target, times, 0), 0);
+        if (tz_odd_tree_compare(f->source, f->target, NULL) == 0)
+            fail_msg("change %d was not seen", which);
+        assert_int_equal(tz_odd_tree_remove(f->target), 0);
+    }
 }
 
 int main(void)
@@ -201,8 +306,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(everything_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_restore_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(always_writes_over_what_is_there, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(never_leaves_what_is_there, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(one_kind_replaces_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(never_leaves_what_is_there, set_up_empty, tear_down),
+        cmocka_unit_test_setup_teardown(one_kind_replaces_another, set_up_empty, tear_down),
+        cmocka_unit_test_setup_teardown(the_comparison_sees_differences, set_up_empty, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,80 @@
+/*
+ * Inside of an export.
+ */
+#ifndef TOZAI_CORE_ARCHIVE_WRITER_H
+#define TOZAI_CORE_ARCHIVE_WRITER_H
+
+#include "format.h"
+
+#include "tozai/core/manifest.h"
+
+#include <archive_entry.h>
+
+/* What an archive of a format does not hold. */
+enum loss {
+    LOSS_XATTRS,
+    LOSS_ACLS,
+    LOSS_FLAGS,
+    LOSS_OWNERS,
+    LOSS_OWNER_NAMES,
+    LOSS_LARGE_OWNERS,
+    LOSS_SETUID,
+    LOSS_FRACTIONS,
+    LOSS_EARLY_FRACTIONS,
+    LOSS_TIMES,
+    LOSS_HARDLINKS,
+    LOSS_HOLES,
+    LOSS_NAMES,
+    LOSS_COUNT,
+};
+struct losses {
+    struct {
+        uint64_t entries;
+        char *first; /* path */
+        size_t first_len;
+    } kinds[LOSS_COUNT];
+};
+void tz_losses_add(struct losses *losses, enum loss loss, const struct tz_entry *entry);
+/* One line for each kind. */
+void tz_losses_tell(const struct losses *losses, const struct tz_archive_form *form,
+                    tz_warn_fn *tell, void *arg);
+void tz_losses_clear(struct losses *losses);
+
+/* For formats that count the names of a file: which files have several, and how many. */
+struct link_table;
+int tz_link_table_new(struct link_table **ret, struct tz_error *err) TZ_MUST_CHECK;
+void tz_link_table_free(struct link_table *table);
+/* One more name of the file whose first name is path. */
+int tz_link_table_add(struct link_table *table, const char *path, size_t len,
+                      struct tz_error *err) TZ_MUST_CHECK;
+/* How many names the file has, 1 if it was never added, and the number that stands for it (from 1; 0 if it has but one). */
+unsigned tz_link_table_names(const struct link_table *table, const char *path, size_t len,
+                             uint32_t *ret_number);
+
+struct export {
+    const struct tz_archive_export_options *options;
+    struct tz_archive_export_result *result;
+    const struct tz_archive_form *form;
+    struct tz_chunk_reader *chunks;
+    struct link_table *links; /* NULL unless the format counts them */
+    uint32_t next_inode;
+    struct archive *archive;
+    struct losses losses;
+    struct tz_error write_error; /* of the callback */
+    int64_t next_progress;
+};
+
+/* Fill out with all of entry but holes.  0: done; 1: the format has nothing for it (*why says so); -1: no memory. */
+int tz_export_header(struct export *export, const struct tz_entry *entry,
+                     struct archive_entry *out, struct tz_error *why) TZ_MUST_CHECK;
+/* Add the map of the file's holes to out. */
+int tz_export_holes(struct export *export, const struct tz_entry *entry, struct archive_entry *out,
+                    struct tz_error *err) TZ_MUST_CHECK;
+/* Write the file's content, after its header. */
+int tz_export_content(struct export *export, const struct tz_entry *entry,
+                      struct tz_error *err) TZ_MUST_CHECK;
+/* What went wrong in libarchive. */
+int tz_export_fail(struct export *export, struct tz_error *err) TZ_MUST_CHECK;
+void tz_export_report(struct export *export, bool now);
+
+#endif

@@ -21,8 +21,8 @@ int tz_session_open(struct tz_session *ret, struct tz_context *context,
     options.warn_arg = context;
     if (tz_repo_open(&session.repo, &options, err))
         return -1;
-    *ret = session;
-    session = (struct tz_session){0};
+    ret->config = TZ_TAKE(session.config);
+    ret->repo = TZ_TAKE(session.repo);
     return 0;
 }
 

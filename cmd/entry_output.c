@@ -49,19 +49,24 @@ static void format_mode(char text[11], const struct tz_entry *entry)
     static const struct {
         uint32_t bit;
         int place;
-        char letter;
-    } special[] = {{04000, 3, 's'}, {02000, 6, 's'}, {01000, 9, 't'}};
+        char with_x, without_x;
+    } special[] = {{04000, 3, 's', 'S'}, {02000, 6, 's', 'S'}, {01000, 9, 't', 'T'}};
 
+    memcpy(text, "----------", 11);
     text[0] = tz_entry_type_letter(entry->type);
-    for (int i = 0; i < 9; i++)
-        text[i + 1] = entry->mode & (0400U >> i) ? letters[i] : '-';
-    for (size_t i = 0; i < TZ_COUNT(special); i++) {
-        if (entry->mode & special[i].bit)
-            text[special[i].place] = text[special[i].place] == 'x'
-                                         ? special[i].letter
-                                         : (char)(special[i].letter - 'a' + 'A');
+    for (int i = 0; i < 9; i++) {
+        if (entry->mode & (0400U >> i))
+            text[i + 1] = letters[i];
     }
-    text[10] = '\0';
+    for (size_t i = 0; i < TZ_COUNT(special); i++) {
+        char *at = &text[special[i].place];
+        if (!(entry->mode & special[i].bit))
+            continue;
+        if (*at == 'x')
+            *at = special[i].with_x;
+        else
+            *at = special[i].without_x;
+    }
 }
 
 /* A name of an owner, or the number, filled up to eight columns. */

@@ -214,7 +214,8 @@ static void advise(struct tz_context *context, const struct tz_config *config, c
 
     if (out && (!config->key_file || strcmp(out, config->key_file) != 0))
         tz_warn(context, "%s 'key_file = %s' into [repository] of '%s'", why, out, config->file);
-    else if (!out && file && (!config->passphrase_file || strcmp(file, config->passphrase_file)))
+    else if (!out && file &&
+             (!config->passphrase_file || strcmp(file, config->passphrase_file) != 0))
         tz_warn(context, "%s the new passphrase where '%s' says", why, config->file);
 }
 

@@ -131,11 +131,13 @@ static void print_store(const struct tz_context *context, const struct tz_verify
     }
     (void)printf("%s: %" PRIu64 " %s, %s, %s read: ", store->name, store->objects,
                  tz_plural(store->objects, "object", "objects"), bytes, checked);
-    if (store->missing_count == 0 && store->damaged_count == 0)
-        (void)puts("good");
+    if (store->missing_count > 0 || store->damaged_count > 0)
+        (void)printf("%zu missing, %zu damaged", store->missing_count, store->damaged_count);
     else
-        (void)printf("%zu missing, %zu damaged, %zu healed\n", store->missing_count,
-                     store->damaged_count, store->healed_count);
+        (void)fputs("good", stdout);
+    if (store->healed_count > 0)
+        (void)printf(", %zu healed", store->healed_count);
+    (void)putchar('\n');
     print_names("missing", store->missing, store->missing_count);
     print_names("damaged", store->damaged, store->damaged_count);
     print_names("healed", store->healed, store->healed_count);

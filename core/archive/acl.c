@@ -28,9 +28,9 @@ static const struct tag {
     int archive;
 } tags[] = {
     /* In the order that the kernel wants. */
-    {0x01, ARCHIVE_ENTRY_ACL_USER_OBJ}, {0x02, ARCHIVE_ENTRY_ACL_USER},
+    {0x01, ARCHIVE_ENTRY_ACL_USER_OBJ},  {0x02, ARCHIVE_ENTRY_ACL_USER},
     {0x04, ARCHIVE_ENTRY_ACL_GROUP_OBJ}, {0x08, ARCHIVE_ENTRY_ACL_GROUP},
-    {0x10, ARCHIVE_ENTRY_ACL_MASK},     {0x20, ARCHIVE_ENTRY_ACL_OTHER},
+    {0x10, ARCHIVE_ENTRY_ACL_MASK},      {0x20, ARCHIVE_ENTRY_ACL_OTHER},
 };
 enum { USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER };
 

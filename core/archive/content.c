@@ -140,18 +140,31 @@ static int write_hole(struct export *export, uint64_t len, struct tz_error *err)
     return 0;
 }
 
-static int write_extent(struct export *export, const struct tz_extent *extent, struct tz_error *err)
+static int get_chunk(struct export *export, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
 {
     const uint8_t *data = NULL;
     uint32_t len = 0;
 
+    if (export->chunk && memcmp(export->chunk_id, id, TZ_ID_SIZE) == 0)
+        return 0;
+    export->chunk = NULL;
+    if (tz_chunk_read(export->chunks, id, &data, &len, err))
+        return -1;
+    memcpy(export->chunk_id, id, TZ_ID_SIZE);
+    export->chunk = data;
+    export->chunk_len = len;
+    return 0;
+}
+
+static int write_extent(struct export *export, const struct tz_extent *extent, struct tz_error *err)
+{
     if (is_hole(extent))
         return write_hole(export, extent->len, err);
-    if (tz_chunk_read(export->chunks, extent->id, &data, &len, err))
+    if (get_chunk(export, extent->id, err))
         return -1;
-    if ((uint64_t)extent->offset + extent->len > len)
+    if ((uint64_t)extent->offset + extent->len > export->chunk_len)
         return tz_fail(err, TZ_CORRUPT, "the manifest asks for more than a chunk has");
-    return write_data(export, data + extent->offset, (size_t)extent->len, err);
+    return write_data(export, export->chunk + extent->offset, (size_t)extent->len, err);
 }
 
 int tz_export_content(struct export *export, const struct tz_entry *entry, struct tz_error *err)

@@ -1,8 +1,10 @@
 /*
  * Formats and filters by name and by ending.
  *
- * What cannot hold a tree as it is (ar, raw, shar, warc, mtree) is not offered; nor is iso9660, whose writer in
- * libarchive 3.6 breaks down on deep trees, nor filters that are programs of their own (lrzip, lzop, grzip).
+ * What cannot hold a tree as it is (ar, raw, shar, warc, mtree) is not offered.  Nor is what the
+ * writer of libarchive 3.6 cannot be trusted with: iso9660 breaks down on deep trees, and xar puts
+ * names into its table that make it unreadable.  Nor are filters that are programs of their own
+ * (lrzip, lzop, grzip).
  */
 #include "format.h"
 
@@ -11,10 +13,9 @@
 
 #include "tozai/util/banned.h"
 
-#define TAR_HOLDS                                                                                  \
-    (HOLDS_OWNERS | HOLDS_HARDLINKS | HOLDS_BYTES | HOLDS_ROOT | HOLDS_SETUID)
-#define SPECIAL (HOLDS_DEVICES | HOLDS_FIFOS)
-#define SECOND  1000000000U
+#define TAR_HOLDS (HOLDS_OWNERS | HOLDS_HARDLINKS | HOLDS_BYTES | HOLDS_ROOT | HOLDS_SETUID)
+#define SPECIAL   (HOLDS_DEVICES | HOLDS_FIFOS)
+#define SECOND    1000000000U
 /* Octal digits of a field. */
 #define DIGITS_6  ((1U << 18) - 1)
 #define DIGITS_7  ((1U << 21) - 1)
@@ -131,16 +132,6 @@ static const struct tz_archive_form forms[] = {
         .grain_ns = 100,
         .latest_s = INT64_C(253402300799), /* the end of the year 9999 */
     },
-    {
-        .name = "xar",
-        .aliases = "",
-        .endings = ".xar ",
-        .set = archive_write_set_format_xar,
-        .holds = HOLDS_OWNERS | HOLDS_OWNER_NAMES | HOLDS_HARDLINKS | HOLDS_FIFOS | COUNTS_LINKS,
-        .grain_ns = SECOND,
-        .latest_s = INT64_C(253402300799),
-        .largest_id = INT32_MAX,
-    },
 };
 
 static const struct filter {
@@ -164,7 +155,7 @@ static const struct filter {
 };
 
 static const char types_hint[] =
-    "formats: pax (or tar), paxr, gnutar, ustar, v7tar, newc (or cpio), odc, zip, 7zip, xar; "
+    "formats: pax (or tar), paxr, gnutar, ustar, v7tar, newc (or cpio), odc, zip, 7zip; "
     "with +gzip, +bzip2, +xz, +zstd, +lz4, +lzip, +lzma, +compress, +uuencode or +b64encode";
 
 /* Is it one of the words, each of which has a space behind it? */
@@ -261,8 +252,9 @@ static int parse_ending(struct tz_archive_type *ret, const char *file, struct tz
         }
     }
     (void)tz_fail(err, TZ_INVALID, "the name '%s' does not tell the format of an archive", file);
-    return tz_hint(err, "give it an ending such as .tar.zst, .tgz, .zip, .7z or .cpio.gz, or use "
-                        "--format; %s",
+    return tz_hint(err,
+                   "give it an ending such as .tar.zst, .tgz, .zip, .7z or .cpio.gz, or use "
+                   "--format; %s",
                    types_hint);
 }
 

@@ -89,8 +89,8 @@ static void put_owners(const struct header *header)
 {
     const struct tz_entry *entry = header->entry;
     uint32_t mode = entry->mode & 07777;
-    uint32_t uid = put_owner(header, entry->uid, entry->user, archive_entry_set_uid,
-                             archive_entry_copy_uname);
+    uint32_t uid =
+        put_owner(header, entry->uid, entry->user, archive_entry_set_uid, archive_entry_copy_uname);
     uint32_t gid = put_owner(header, entry->gid, entry->group, archive_entry_set_gid,
                              archive_entry_copy_gname);
     bool others = uid != entry->uid || gid != entry->gid;
@@ -132,23 +132,23 @@ static void put_time(const struct header *header)
     archive_entry_set_mtime(header->out, (time_t)s, (long)ns);
 }
 
-/* In the keyword of a pax header, which ends at the first '=': as GNU tar writes them. */
-static int put_xattr(const struct header *header, const struct tz_xattr *xattr)
+/* libarchive writes all but plain characters as %XX.  Of these GNU tar reads only "%3D" and "%25".
+ */
+static bool is_plain(const char *name)
 {
-    TZ_SCOPED(tz_scoped_buf) struct tz_buf name = {0};
-
-    for (const char *at = xattr->name; *at; at++) {
-        bool odd = *at == '=' || *at == '%';
-        if (odd ? tz_buf_printf(&name, NULL, "%%%02X", (unsigned)*at)
-                : tz_buf_append(&name, at, 1, NULL))
-            return -1;
+    for (; *name; name++) {
+        if (*name <= ' ' || *name > '~')
+            return false;
     }
-    if (tz_buf_append(&name, "", 1, NULL))
-        return -1;
-    archive_entry_xattr_add_entry(header->out, (const char *)name.data,
-                                  xattr->value ? xattr->value : (const void *)"",
-                                  xattr->value_len);
-    return 0;
+    return true;
+}
+
+static void put_xattr(const struct header *header, const struct tz_xattr *xattr)
+{
+    if (!is_plain(xattr->name))
+        lose(header, LOSS_XATTR_NAMES);
+    archive_entry_xattr_add_entry(header->out, xattr->name,
+                                  xattr->value ? xattr->value : (const void *)"", xattr->value_len);
 }
 
 static int put_xattrs(const struct header *header)
@@ -162,7 +162,9 @@ static int put_xattrs(const struct header *header)
         if (!holds(header, is_acl ? HOLDS_ACLS : HOLDS_XATTRS)) {
             lost |= !is_acl;
             lost_acl |= is_acl;
-        } else if (is_acl ? tz_acl_to_archive(xattr, header->out) : put_xattr(header, xattr)) {
+        } else if (!is_acl) {
+            put_xattr(header, xattr);
+        } else if (tz_acl_to_archive(xattr, header->out)) {
             return -1;
         }
     }
@@ -192,9 +194,8 @@ static void put_inode(const struct header *header)
 
     if (!header->export->links)
         return;
-    unsigned names =
-        tz_link_table_names(header->export->links, is_link ? entry->link : entry->path,
-                            is_link ? entry->link_len : entry->path_len, &number);
+    unsigned names = tz_link_table_names(header->export->links, is_link ? entry->link : entry->path,
+                                         is_link ? entry->link_len : entry->path_len, &number);
     archive_entry_set_nlink(header->out, names);
     archive_entry_set_ino(header->out, number ? number : header->export->next_inode++);
 }
@@ -224,6 +225,7 @@ static int put_type(const struct header *header, struct tz_error *why)
 {
     const struct tz_entry *entry = header->entry;
 
+    archive_entry_set_size(header->out, 0); /* cpio wants one of everything */
     switch (entry->type) {
     case TZ_ENTRY_FILE:
         archive_entry_set_filetype(header->out, AE_IFREG);
@@ -231,7 +233,6 @@ static int put_type(const struct header *header, struct tz_error *why)
         return 0;
     case TZ_ENTRY_HARDLINK:
         archive_entry_set_filetype(header->out, AE_IFREG);
-        archive_entry_set_size(header->out, 0);
         archive_entry_copy_hardlink(header->out, entry->link);
         return 0;
     case TZ_ENTRY_DIRECTORY:
@@ -257,8 +258,8 @@ static int put_type(const struct header *header, struct tz_error *why)
     return 1;
 }
 
-int tz_export_header(struct export *export, const struct tz_entry *entry,
-                     struct archive_entry *out, struct tz_error *why)
+int tz_export_header(struct export *export, const struct tz_entry *entry, struct archive_entry *out,
+                     struct tz_error *why)
 {
     const struct header header = {export, entry, out};
     int rc = put_type(&header, why);

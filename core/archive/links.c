@@ -107,3 +107,8 @@ unsigned tz_link_table_names(const struct link_table *table, const char *path, s
     *ret_number = link->number;
     return link->path ? link->names : 1;
 }
+
+uint32_t tz_link_table_count(const struct link_table *table)
+{
+    return (uint32_t)table->count;
+}

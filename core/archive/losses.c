@@ -7,6 +7,8 @@
 
 static const char *const texts[LOSS_COUNT] = {
     [LOSS_XATTRS] = "extended attributes",
+    [LOSS_XATTR_NAMES] =
+        "names of extended attributes beyond ASCII (other programs may restore them with %XX)",
     [LOSS_ACLS] = "access control lists",
     [LOSS_FLAGS] = "inode flags",
     [LOSS_OWNERS] = "owners",

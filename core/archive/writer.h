@@ -13,6 +13,7 @@
 /* What an archive of a format does not hold. */
 enum loss {
     LOSS_XATTRS,
+    LOSS_XATTR_NAMES,
     LOSS_ACLS,
     LOSS_FLAGS,
     LOSS_OWNERS,
@@ -47,15 +48,22 @@ void tz_link_table_free(struct link_table *table);
 /* One more name of the file whose first name is path. */
 int tz_link_table_add(struct link_table *table, const char *path, size_t len,
                       struct tz_error *err) TZ_MUST_CHECK;
-/* How many names the file has, 1 if it was never added, and the number that stands for it (from 1; 0 if it has but one). */
+/* How many names the file has, 1 if it was never added, and the number that stands for it (from 1;
+ * 0 if it has but one). */
 unsigned tz_link_table_names(const struct link_table *table, const char *path, size_t len,
                              uint32_t *ret_number);
+uint32_t tz_link_table_count(const struct link_table *table);
 
-struct export {
+struct export
+{
     const struct tz_archive_export_options *options;
     struct tz_archive_export_result *result;
     const struct tz_archive_form *form;
     struct tz_chunk_reader *chunks;
+    /* What it gave last: many small files lie in one chunk, which need not be checked for each. */
+    uint8_t chunk_id[TZ_ID_SIZE];
+    const uint8_t *chunk; /* NULL: nothing yet */
+    uint32_t chunk_len;
     struct link_table *links; /* NULL unless the format counts them */
     uint32_t next_inode;
     struct archive *archive;
@@ -64,9 +72,10 @@ struct export {
     int64_t next_progress;
 };
 
-/* Fill out with all of entry but holes.  0: done; 1: the format has nothing for it (*why says so); -1: no memory. */
-int tz_export_header(struct export *export, const struct tz_entry *entry,
-                     struct archive_entry *out, struct tz_error *why) TZ_MUST_CHECK;
+/* Fill out with all of entry but holes.  0: done; 1: the format has nothing for it (*why says so);
+ * -1: no memory. */
+int tz_export_header(struct export *export, const struct tz_entry *entry, struct archive_entry *out,
+                     struct tz_error *why) TZ_MUST_CHECK;
 /* Add the map of the file's holes to out. */
 int tz_export_holes(struct export *export, const struct tz_entry *entry, struct archive_entry *out,
                     struct tz_error *err) TZ_MUST_CHECK;

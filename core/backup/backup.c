@@ -154,6 +154,9 @@ static int open_source(struct run *run, struct tz_error *err)
     options.scratch = scratch;
     options.never = (const char *const *)never.items;
     options.never_count = never.count;
+    if (run->options->open_source)
+        return run->options->open_source(run->options->open_source_arg, &run->source, &options,
+                                         err);
     return tz_source_open(&run->source, &options, err);
 }
 
@@ -165,7 +168,7 @@ static int open_local(struct run *run, struct tz_error *err)
     tz_hex(hex, run->head->source_id, TZ_SOURCE_ID_SIZE);
     (void)snprintf(name, sizeof(name), "sources/%s", hex);
     if (tz_repo_state_dir(run->repo, name, &folder, err) ||
-        tz_local_open(&run->last, run->repo, folder, err))
+        (!run->options->open_source && tz_local_open(&run->last, run->repo, folder, err)))
         return -1;
     return run->options->dry_run ? 0 : tz_local_create(&run->local, run->repo, folder, err);
 }
@@ -180,7 +183,8 @@ static int describe(struct run *run, struct tz_error *err)
     if (uname(&system))
         return tz_fail(err, TZ_FAILED, "the system does not tell its name");
     head->source = strdup(source->name);
-    head->type = strdup(tz_source_type_name(source->type));
+    head->type =
+        strdup(run->options->type ? run->options->type : tz_source_type_name(source->type));
     head->host = strdup(system.nodename);
     head->version = strdup(TOZAI_VERSION);
     head->start_ns = tz_now();
@@ -199,6 +203,19 @@ static int describe(struct run *run, struct tz_error *err)
     return 0;
 }
 
+/* What an earlier source of this session left on its way, when it failed, is waited for: its results
+ * would be taken for those of this one. */
+static void drain(struct tz_mirror *mirror)
+{
+    struct tz_mirror_result results[16];
+    struct tz_error ignored;
+
+    if (tz_mirror_flush(mirror, &ignored))
+        tz_debug("drain the mirror: %s", ignored.message);
+    while (tz_mirror_results(mirror, results, TZ_COUNT(results)) > 0)
+        continue;
+}
+
 static int set_up(struct run *run, struct tz_error *err)
 {
     const struct tz_keys *keys = tz_repo_keys(run->repo);
@@ -209,6 +226,7 @@ static int set_up(struct run *run, struct tz_error *err)
     if (describe(run, err) || tz_pool_new(&run->pool, tz_repo_config(run->repo)->threads, err))
         return -1;
     packing.pool = cutting.pool = run->pool;
+    drain(tz_repo_mirror(run->repo));
     if (tz_packer_new(&run->packer, &packing, err) ||
         tz_idhash_new(&run->hash, tz_keys_chunk_id_key(keys), err) ||
         tz_catalog_bad_packs(tz_repo_catalog(run->repo), &run->bad_packs, &run->bad_count, err) ||
@@ -382,6 +400,8 @@ static int read_source(struct run *run, struct tz_error *err)
     }
     if (tz_cutter_settle(run->cutter, true, err) || emit_ready(run, err))
         return -1;
+    if (run->line)
+        return tz_fail(err, TZ_FAILED, "content of some entries was never resolved");
     return tz_source_finish(run->source, &run->head->time_ns, &run->head->position, err);
 }
 
@@ -500,9 +520,14 @@ static int finish(struct run *run, uint32_t *ret_stores, struct tz_error *err)
     head->end_ns = tz_now();
     if (run->options->dry_run)
         return 0;
-    if (collect_packs(run, err) || tz_backup_commit(run->repo, head, ret_stores, err) ||
-        tz_local_commit(run->local, head->start_ns, head->bytes, err))
+    if (collect_packs(run, err) || tz_backup_commit(run->repo, head, ret_stores, err))
         return -1;
+    /* The generation stands: a cache that cannot be written does not take it back. */
+    struct tz_error why = {0};
+    if (!run->options->open_source &&
+        tz_local_commit(run->local, head->start_ns, head->bytes, &why))
+        tz_repo_warn(run->repo, "the next backup of '%s' reads everything again: %s", head->source,
+                     why.message);
     return 0;
 }
 

@@ -120,7 +120,10 @@ struct reading {
     size_t bad_count;
     struct warnings *warnings;
     _Atomic uint64_t *bytes;
+    bool input_failed; /* a failure was the file's, not the engine's */
 };
+/* Is it for the file alone to suffer from this failure of its input?  Others stop the backup. */
+bool tz_is_files_fault(const struct tz_error *why);
 int tz_read_large(struct reading *reading, struct batch *batch, struct record *record,
                   struct tz_error *err) TZ_MUST_CHECK;
 /* The keyed 128-bit hash of a block (Poly1305, docs/decisions.md). */

@@ -39,6 +39,13 @@ struct paging {
     uint8_t (*tags)[LOCAL_TAG_SIZE];
 };
 
+/* Remember that a failure came from the file. */
+static int from_input(struct reading *reading, int failed)
+{
+    reading->input_failed |= failed != 0;
+    return failed;
+}
+
 static void warn(const struct reading *reading, const struct record *record,
                  const struct tz_error *why)
 {
@@ -247,9 +254,9 @@ static int read_paged(struct paging *paging, struct tz_error *err)
         size_t got = 0;
         uint64_t hole = 0;
 
-        if (tz_interrupt_check(err) || tz_input_read(paging->record->input,
-                                                     buffer->data + buffer->len, cap - buffer->len,
-                                                     &got, &hole, err))
+        if (tz_interrupt_check(err) ||
+            from_input(reading, tz_input_read(paging->record->input, buffer->data + buffer->len,
+                                              cap - buffer->len, &got, &hole, err)))
             return -1;
         if (got == 0 && hole == 0)
             break;
@@ -276,7 +283,8 @@ static int read_stream(struct reading *reading, struct record *record, uint64_t 
         uint64_t hole = 0;
 
         if (tz_interrupt_check(err) || tz_cutter_room(reading->cutter, &room, &have, err) ||
-            tz_input_read(record->input, room, TZ_MIN(have, (size_t)1 << 20), &got, &hole, err))
+            from_input(reading, tz_input_read(record->input, room, TZ_MIN(have, (size_t)1 << 20),
+                                              &got, &hole, err)))
             return -1;
         if (got == 0 && hole == 0)
             return 0;
@@ -339,7 +347,7 @@ static int read_still(struct reading *reading, struct record *record, uint32_t b
         if (block_size ? read_pages_once(reading, record, block_size, &size, err)
                        : read_stream(reading, record, &size, err))
             return -1;
-        if (tz_input_finish(record->input, &record->entry, &changed, err))
+        if (from_input(reading, tz_input_finish(record->input, &record->entry, &changed, err)))
             return -1;
         record->entry.size = size;
         if (!changed)
@@ -351,15 +359,14 @@ static int read_still(struct reading *reading, struct record *record, uint32_t b
             return 0;
         }
         if (tz_cutter_restart(reading->cutter, err) ||
-            tz_input_rewind(record->input, &record->entry, err))
+            from_input(reading, tz_input_rewind(record->input, &record->entry, err)))
             return -1;
     }
 }
 
-/* Failures of the file itself leave it out; others stop the backup. */
-static bool is_files_fault(const struct tz_error *why)
+bool tz_is_files_fault(const struct tz_error *why)
 {
-    return why->kind == TZ_IO || why->kind == TZ_DENIED || why->kind == TZ_NOT_FOUND;
+    return why->kind != TZ_NOMEM && why->kind != TZ_INTERRUPTED;
 }
 
 int tz_read_large(struct reading *reading, struct batch *batch, struct record *record,
@@ -371,8 +378,9 @@ int tz_read_large(struct reading *reading, struct batch *batch, struct record *r
 
     if (tz_cutter_begin(reading->cutter, batch, record, block_size != 0, err))
         return -1;
+    reading->input_failed = false;
     int failed = read_still(reading, record, block_size, &why);
-    if (failed && (sequential || !is_files_fault(&why))) {
+    if (failed && (sequential || !reading->input_failed || !tz_is_files_fault(&why))) {
         if (err)
             *err = why;
         return -1;

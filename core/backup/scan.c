@@ -250,7 +250,13 @@ static int take_small(struct scan *scan, struct record *record, bool *ret_kept,
     if (make_room(scan, err))
         return -1;
     size_t room = TZ_MIN(scan->options.data_size - batch->data_len, (size_t)TZ_SMALL_FILE + 1);
-    if (read_still(scan, record, batch->data + batch->data_len, room, &len, &why)) {
+    if (read_still(scan, record, batch->data + batch->data_len, room, &len, &why) ||
+        (len == SIZE_MAX && tz_input_rewind(record->input, &record->entry, &why))) {
+        if (!tz_is_files_fault(&why)) {
+            if (err)
+                *err = why;
+            return -1;
+        }
         warn(scan, &record->entry, &why);
         *ret_kept = false;
         return 0;
@@ -259,7 +265,7 @@ static int take_small(struct scan *scan, struct record *record, bool *ret_kept,
     if (len == SIZE_MAX) {
         record->kind = RECORD_INPUT;
         scan->inputs++;
-        return tz_input_rewind(record->input, &record->entry, err);
+        return 0;
     }
     tz_input_free(record->input);
     record->input = NULL;

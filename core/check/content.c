@@ -16,6 +16,7 @@
 /* How much is read at once.  From a local store not more than stays in the processor's cache. */
 #define WINDOW_LOCAL  ((size_t)1 << 20)
 #define WINDOW_REMOTE ((size_t)8 << 20)
+#define PIECE_LOCAL   ((size_t)512 << 10)
 
 struct proof {
     struct tz_check_task *task;
@@ -25,7 +26,8 @@ struct proof {
     size_t mine;     /* the store whose copy is opened */
     uint32_t others; /* stores whose copies are still the same */
     uint32_t differ; /* those whose are not */
-    size_t window;
+    size_t window;   /* frames that are read at once */
+    size_t piece;    /* bytes that are compared at once */
     uint8_t header[TZ_PACK_HEADER_SIZE];
     uint64_t begin; /* of the directory */
 };
@@ -96,21 +98,37 @@ static int check_hash(struct tz_check_task *task, struct tz_check_worker *worker
     return 0;
 }
 
-/* The same bytes in the other stores? */
-static void compare_others(struct proof *proof, uint64_t offset, const uint8_t *data, size_t len,
-                           bool at_end)
+/* Store i has the same bytes there?  They are read in pieces that stay in the processor's cache. */
+static int compare_copy(struct proof *proof, size_t i, uint64_t offset, const uint8_t *data,
+                        size_t len, bool at_end, bool *ret_same, struct tz_error *err)
 {
     struct tz_buf *other = &proof->worker->other;
 
+    *ret_same = true;
+    for (size_t at = 0; at < len && *ret_same;) {
+        size_t part = TZ_MIN(len - at, proof->piece);
+        /* One byte more shows a copy that is too long. */
+        size_t more = at_end && at + part == len;
+        if (read_part(proof->task, i, offset + at, part + more, other, err))
+            return -1;
+        *ret_same = other->len == part && memcmp(other->data, data + at, part) == 0;
+        at += part;
+    }
+    return 0;
+}
+
+static void compare_others(struct proof *proof, uint64_t offset, const uint8_t *data, size_t len,
+                           bool at_end)
+{
     for (size_t i = 0; i < tz_mirror_count(proof->mirror); i++) {
         struct tz_error why = {0};
+        bool same = false;
         if (!(proof->others & TZ_STORE_BIT(i)))
             continue;
-        /* One byte more shows a copy that is too long. */
-        if (read_part(proof->task, i, offset, len + at_end, other, &why)) {
+        if (compare_copy(proof, i, offset, data, len, at_end, &same, &why)) {
             proof->others &= ~TZ_STORE_BIT(i);
             judge(proof->task, i, &why);
-        } else if (other->len != len || memcmp(other->data, data, len) != 0) {
+        } else if (!same) {
             proof->others &= ~TZ_STORE_BIT(i);
             proof->differ |= TZ_STORE_BIT(i);
         }
@@ -255,13 +273,25 @@ static int prove(struct proof *proof, struct tz_error *err)
     return 0;
 }
 
-static size_t pick_window(const struct tz_check_task *task)
+static struct proof make_proof(struct tz_check_task *task, struct tz_check_worker *worker,
+                               size_t mine)
 {
+    struct tz_repo *repo = tz_checker_repo(task->checker);
+    struct proof proof = {
+        .task = task,
+        .worker = worker,
+        .keys = tz_repo_keys(repo),
+        .mirror = tz_repo_mirror(repo),
+        .mine = mine,
+        .window = WINDOW_LOCAL,
+        .piece = PIECE_LOCAL,
+    };
+
     for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
         if ((task->stores & TZ_STORE_BIT(i)) &&
             !(tz_store_features(store_of(task, i)) & TZ_STORE_LOCAL))
-            return WINDOW_REMOTE;
-    return WINDOW_LOCAL;
+            proof.window = proof.piece = WINDOW_REMOTE;
+    return proof;
 }
 
 /* The turn-th store of the set. */
@@ -291,16 +321,24 @@ static void settle_by_hash(struct tz_check_task *task, struct tz_check_worker *w
     }
 }
 
-/* The pack does not open.  Is it this copy, or was it written so? */
-static bool is_rotten(struct tz_check_task *task, struct tz_check_worker *worker, size_t store,
-                      const struct tz_error *why)
+/*
+ * The pack does not open.  Is it this copy, or was it written so?  If its hash is right, and it
+ * does not open the second time either, it was.
+ */
+static bool is_rotten(struct proof *proof, struct tz_error *why, bool *ret_opens)
 {
-    judge(task, store, why);
-    if (task->outcome[store] != TZ_OUTCOME_BAD || check_hash(task, worker, store, NULL))
+    struct tz_check_task *task = proof->task;
+
+    *ret_opens = false;
+    judge(task, proof->mine, why);
+    if (task->outcome[proof->mine] != TZ_OUTCOME_BAD || why->kind == TZ_IO ||
+        why->kind == TZ_DENIED || check_hash(task, proof->worker, proof->mine, NULL))
         return false;
-    task->why = *why;
-    task->rotten = true;
-    return true;
+    *ret_opens = !prove(proof, why);
+    if (*ret_opens)
+        return false;
+    judge(task, proof->mine, why);
+    return task->outcome[proof->mine] == TZ_OUTCOME_BAD && why->kind == TZ_CORRUPT;
 }
 
 static void settle_differences(struct proof *proof)
@@ -322,26 +360,23 @@ static void check_content(struct tz_check_task *task, struct tz_check_worker *wo
     uint32_t left = task->stores;
 
     while (left) {
-        struct proof proof = {
-            .task = task,
-            .worker = worker,
-            .keys = tz_repo_keys(tz_checker_repo(task->checker)),
-            .mirror = tz_repo_mirror(tz_checker_repo(task->checker)),
-            .mine = pick(left, task->turn),
-            .window = pick_window(task),
-        };
+        struct proof proof = make_proof(task, worker, pick(left, task->turn));
         struct tz_error why = {0};
         left &= ~TZ_STORE_BIT(proof.mine);
         proof.others = left;
-        if (!prove(&proof, &why)) {
+        bool opens = !prove(&proof, &why), rotten = false;
+        if (!opens && task->fatal.kind == TZ_OK)
+            rotten = is_rotten(&proof, &why, &opens);
+        if (task->fatal.kind != TZ_OK)
+            return;
+        if (opens) {
             task->has_info = true;
             settle_differences(&proof);
             return;
         }
-        if (task->fatal.kind != TZ_OK)
-            return;
-        if (is_rotten(task, worker, proof.mine, &why)) {
-            /* The others are no better: those that are the same as it was written. */
+        if (rotten) {
+            /* The others are no better: those that are the same are as it was written. */
+            task->rotten = true;
             for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
                 if (left & TZ_STORE_BIT(i))
                     task->outcome[i] = TZ_OUTCOME_BAD;
@@ -357,14 +392,7 @@ static void check_undescribed(struct tz_check_task *task, struct tz_check_worker
 {
     settle_by_hash(task, worker, task->stores);
     for (size_t i = 0; task->deep && !task->has_info && i < TZ_MIRROR_MAX_STORES; i++) {
-        struct proof proof = {
-            .task = task,
-            .worker = worker,
-            .keys = tz_repo_keys(tz_checker_repo(task->checker)),
-            .mirror = tz_repo_mirror(tz_checker_repo(task->checker)),
-            .mine = i,
-            .window = pick_window(task),
-        };
+        struct proof proof = make_proof(task, worker, i);
         struct tz_error why = {0};
         if (task->outcome[i] != TZ_OUTCOME_GOOD)
             continue;

@@ -265,7 +265,9 @@ static int list(struct merge *merge, const char *prefix, struct tz_error *err)
 
     if (merge_all(merge, prefix, err))
         return -1;
-    if (tz_stream_status(merge->stream, &why)) {
+    /* Without descriptor and without an object: a disk that is not mounted has lost nothing. */
+    if (tz_stream_status(merge->stream, &why) ||
+        (merge->objects == 0 && tz_mirror_error(presence->repo->mirror, merge->store, &why))) {
         if (tz_check_is_fatal(why.kind))
             return tz_check_pass(err, &why);
         presence->stores[merge->store].error = why;

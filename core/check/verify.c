@@ -73,17 +73,12 @@ static int list_stores(struct tz_check *check, struct tz_error *err)
 {
     check->presence.repo = check->repo;
     for (size_t i = 0; i < tz_mirror_count(check->mirror); i++) {
-        struct tz_error why = {0};
-
         if (!(check->alive & TZ_STORE_BIT(i)))
             continue;
         if (tz_presence_list(&check->presence, i, "", err))
             return -1;
         if (!(check->presence.listed & TZ_STORE_BIT(i)))
             tz_check_lose_store(check, i, &check->presence.stores[i].error);
-        /* Without descriptor and without an object: a disk that is not mounted, not damage. */
-        else if (check->presence.stores[i].objects == 0 && tz_mirror_error(check->mirror, i, &why))
-            tz_check_lose_store(check, i, &why);
     }
     return tz_presence_finish(&check->presence, err);
 }

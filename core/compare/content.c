@@ -88,6 +88,8 @@ static bool is_same_bytes(const struct side *a, const struct side *b, uint64_t l
 
     if (first && second)
         return memcmp(first, second, (size_t)len) == 0;
+    if (!first && !second)
+        return true;
     return is_zero(first ? first : second, len);
 }
 

@@ -11,7 +11,7 @@
 
 #define CANARY_LEN     4096
 #define CANARY_ID      8
-#define CLOCK_SKEW_MAX (5 * 60 * TZ_SECOND_NS)
+#define CLOCK_SKEW_MAX (INT64_C(300) * TZ_SECOND_NS)
 #define DESCRIPTOR_MAX 4096
 #define NAME_LEN       160
 

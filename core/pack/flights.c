@@ -15,27 +15,71 @@ void tz_packer_free_flights(struct tz_packer *packer)
     packer->flights = NULL;
 }
 
-int tz_packer_send(struct tz_packer *packer, const char *name, struct tz_blob *blob,
-                   struct tz_pack_info *info, struct tz_error *err)
+static uint32_t all_stores(const struct tz_packer *packer)
 {
-    struct tz_mirror *mirror = tz_repo_mirror(packer->repo);
+    return (UINT32_C(1) << tz_mirror_count(tz_repo_mirror(packer->repo))) - 1;
+}
+
+/* The flight becomes the packer's. */
+static int take_off(struct tz_packer *packer, struct flight *flight, struct tz_blob *blob,
+                    uint32_t mask, struct tz_error *err)
+{
+    flight->tag = packer->next_tag++;
+    flight->size = blob->len;
+    flight->waiting = mask;
+    flight->next = packer->flights;
+    packer->flights = flight;
+    return tz_mirror_put(tz_repo_mirror(packer->repo), flight->name, blob, mask, flight->tag, err);
+}
+
+int tz_packer_send_pack(struct tz_packer *packer, struct tz_blob *blob, struct tz_pack_info *info,
+                        struct tz_error *err)
+{
     struct flight *flight = calloc(1, sizeof(*flight));
 
     if (!flight)
         return tz_fail_nomem(err);
-    flight->tag = packer->next_tag++;
-    flight->size = blob->len;
-    memcpy(flight->name, name, strlen(name) + 1);
+    tz_name_pack(flight->name, info->hash);
+    flight->is_pack = true;
+    flight->info = *info;
+    memset(info, 0, sizeof(*info));
+    return take_off(packer, flight, blob, all_stores(packer), err);
+}
+
+/* Is some store of the mask in use? */
+static bool any_usable(const struct tz_packer *packer, uint32_t mask)
+{
+    struct tz_mirror *mirror = tz_repo_mirror(packer->repo);
+
     for (size_t i = 0; i < tz_mirror_count(mirror); i++)
-        flight->waiting |= UINT32_C(1) << i;
-    if (info) {
-        flight->info = *info;
-        flight->is_pack = true;
-        memset(info, 0, sizeof(*info));
+        if ((mask & UINT32_C(1) << i) && tz_mirror_usable(mirror, i))
+            return true;
+    return false;
+}
+
+int tz_packer_send_index(struct tz_packer *packer, const struct tz_buf *body, uint32_t mask,
+                         struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
+    TZ_SCOPED(tz_scoped_blob) struct tz_blob *blob = NULL;
+    TZ_SCOPED(tz_scoped_free) struct flight *flight = calloc(1, sizeof(*flight));
+    uint8_t hash[TZ_HASH_SIZE];
+
+    if (!flight)
+        return tz_fail_nomem(err);
+    /* Packs of an earlier run, and just the stores that have them cannot be reached now. */
+    if (mask != all_stores(packer) && !any_usable(packer, mask)) {
+        packer->unindexed_stays = true;
+        return 0;
     }
-    flight->next = packer->flights;
-    packer->flights = flight;
-    return tz_mirror_put(mirror, name, blob, flight->waiting, flight->tag, err);
+    if (tz_object_seal(tz_repo_keys(packer->repo), TZ_OBJECT_INDEX, "index", body->data, body->len,
+                       &object, err) ||
+        tz_sha256(hash, object.data, object.len, err) ||
+        tz_blob_copy(&blob, object.data, object.len, err))
+        return -1;
+    tz_name_index(flight->name, hash);
+    flight->is_index = true;
+    return take_off(packer, TZ_TAKE(flight), blob, mask, err);
 }
 
 /* A pack that some store has: now others may refer to its chunks. */
@@ -43,7 +87,8 @@ static int note_pack(struct tz_packer *packer, struct flight *flight, struct tz_
 {
     int64_t pack = 0;
 
-    if (tz_catalog_add_pack(tz_repo_catalog(packer->repo), &flight->info, &pack, err))
+    if (tz_packer_note_unindexed(packer, &flight->info, err) ||
+        tz_catalog_add_pack(tz_repo_catalog(packer->repo), &flight->info, &pack, err))
         return -1;
     for (uint32_t i = 0; i < flight->info.chunk_count; i++)
         tz_idset_remove(&packer->fresh, flight->info.chunks[i].id);
@@ -91,6 +136,8 @@ static int land_one(struct tz_packer *packer, struct flight **at, struct tz_erro
         if (failed)
             tz_catalog_rollback(catalog);
     }
+    if (!failed && flight->is_index)
+        failed = tz_packer_note_indexed(packer, err);
     tz_pack_info_clear(&flight->info);
     free(flight);
     return failed ? -1 : 0;
@@ -129,20 +176,10 @@ int tz_packer_land(struct tz_packer *packer, bool wait, struct tz_error *err)
 
 int tz_packer_write_index(struct tz_packer *packer, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
-    TZ_SCOPED(tz_scoped_blob) struct tz_blob *blob = NULL;
-    uint8_t hash[TZ_HASH_SIZE];
-    char name[TZ_NAME_TEXT];
-
     if (packer->index_packs == 0)
         return 0;
-    if (tz_object_seal(tz_repo_keys(packer->repo), TZ_OBJECT_INDEX, "index", packer->index.data,
-                       packer->index.len, &object, err) ||
-        tz_sha256(hash, object.data, object.len, err) ||
-        tz_blob_copy(&blob, object.data, object.len, err))
-        return -1;
-    tz_buf_reset(&packer->index);
     packer->index_packs = 0;
-    tz_name_index(name, hash);
-    return tz_packer_send(packer, name, blob, NULL, err);
+    int failed = tz_packer_send_index(packer, &packer->index, all_stores(packer), err);
+    tz_buf_reset(&packer->index);
+    return failed;
 }

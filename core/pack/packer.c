@@ -32,9 +32,12 @@ int tz_packer_new(struct tz_packer **ret, const struct tz_packer_options *option
     packer->dry_run = options->dry_run;
     packer->frame_size = config->frame_size ? (size_t)config->frame_size : DEFAULT_FRAME_SIZE;
     packer->pack_size = config->pack_size ? (size_t)config->pack_size : DEFAULT_PACK_SIZE;
+    packer->content_max = PACKER_CONTENT_MAX;
     packer->ratio = 1.0;
     packer->next_tag = 1;
-    if (make_sealers(packer, config->compression, err))
+    packer->unindexed_fd = -1;
+    if (make_sealers(packer, config->compression, err) ||
+        (!packer->dry_run && tz_packer_recall_unindexed(packer, err)))
         return -1;
     *ret = TZ_TAKE(packer);
     return 0;
@@ -68,6 +71,8 @@ void tz_packer_free(struct tz_packer *packer)
     }
     for (unsigned i = 0; i < packer->spares; i++)
         free(packer->spare[i]);
+    if (packer->unindexed_fd >= 0)
+        (void)close(packer->unindexed_fd);
     tz_idset_clear(&packer->fresh);
     tz_buf_clear(&packer->index);
     free(packer);

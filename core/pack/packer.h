@@ -11,6 +11,9 @@
 
 #define PACKER_KINDS 2 /* data, manifest */
 
+/* Header and frames of a pack: its directory, and padding of an eighth, must fit behind them. */
+#define PACKER_CONTENT_MAX (TZ_PACK_SIZE_MAX / 4 * 3)
+
 /* A pack that takes frames. */
 struct open_pack {
     struct open_pack *next; /* of all that are not in a store's queue yet */
@@ -55,7 +58,7 @@ struct flight {
     char name[TZ_NAME_TEXT];
     uint64_t size;
     struct tz_pack_info info; /* of a pack; hash all zero for others */
-    bool is_pack;
+    bool is_pack, is_index;
     uint32_t waiting; /* stores that have not reported */
     uint32_t stored;
 };
@@ -73,6 +76,7 @@ struct tz_packer {
     struct tz_pool *pool;
     bool dry_run;
     size_t frame_size, pack_size;
+    size_t content_max; /* no pack has more bytes before its directory */
     struct tz_frame_sealer **sealers; /* one for each worker */
     unsigned sealer_count;
     struct work *first, *last; /* in the order of submission */
@@ -85,6 +89,9 @@ struct tz_packer {
     struct tz_idset fresh;
     struct tz_buf index;
     uint32_t index_packs;
+    int unindexed_fd; /* -1 in a dry run */
+    uint64_t unindexed_len;
+    bool unindexed_stays; /* some of it cannot be indexed now */
     uint8_t *spare[1]; /* buffers for the next frames */
     unsigned spares;
     double ratio; /* of sealed to plain, recently */
@@ -104,12 +111,22 @@ int tz_packer_collect_frame(struct tz_packer *packer, struct work *work, struct 
 int tz_packer_launch(struct tz_packer *packer, struct open_pack *pack, struct tz_error *err)
     TZ_MUST_CHECK;
 /* flights.c */
-int tz_packer_send(struct tz_packer *packer, const char *name, struct tz_blob *blob,
-                   struct tz_pack_info *info, struct tz_error *err) TZ_MUST_CHECK;
+/* Send an index object with this body to the stores of the mask. */
+int tz_packer_send_index(struct tz_packer *packer, const struct tz_buf *body, uint32_t mask,
+                         struct tz_error *err) TZ_MUST_CHECK;
+int tz_packer_send_pack(struct tz_packer *packer, struct tz_blob *blob, struct tz_pack_info *info,
+                        struct tz_error *err) TZ_MUST_CHECK;
 /* Take in results that are there; wait: until none is outstanding. */
 int tz_packer_land(struct tz_packer *packer, bool wait, struct tz_error *err) TZ_MUST_CHECK;
 int tz_packer_write_index(struct tz_packer *packer, struct tz_error *err) TZ_MUST_CHECK;
 void tz_packer_free_flights(struct tz_packer *packer);
+/* unindexed.c */
+/* Open the file of packs without an index, and send what an earlier run left in it. */
+int tz_packer_recall_unindexed(struct tz_packer *packer, struct tz_error *err) TZ_MUST_CHECK;
+int tz_packer_note_unindexed(struct tz_packer *packer, const struct tz_pack_info *info,
+                             struct tz_error *err) TZ_MUST_CHECK;
+/* An index is in a store. */
+int tz_packer_note_indexed(struct tz_packer *packer, struct tz_error *err) TZ_MUST_CHECK;
 /* packer.c */
 int tz_packer_submit(struct tz_packer *packer, struct work *work, struct tz_error *err)
     TZ_MUST_CHECK;

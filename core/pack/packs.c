@@ -2,16 +2,13 @@
 
 #include <string.h>
 
-/* Header and frames of a pack; its directory, and padding of an eighth, must fit behind them. */
-#define CONTENT_MAX (TZ_PACK_SIZE_MAX / 4 * 3)
-
 /* Frames that may be on their way when a pack is closed land behind the size aimed at; so may one
  * chunk that is larger than a frame.  Memory that is not written to costs nothing. */
 static size_t blob_size(const struct tz_packer *packer)
 {
     size_t late = ((size_t)tz_pool_size(packer->pool) + 4) * (packer->frame_size + TZ_AEAD_TAG);
     size_t size = TZ_PACK_HEADER_SIZE + packer->pack_size + late + TZ_CHUNK_MAX + TZ_AEAD_TAG;
-    return TZ_MIN(size, (size_t)CONTENT_MAX);
+    return TZ_MIN(size, packer->content_max);
 }
 
 void tz_packer_free_pack(struct tz_packer *packer, struct open_pack *pack)
@@ -143,12 +140,9 @@ int tz_packer_collect_frame(struct tz_packer *packer, struct work *work, struct 
 /* A finished pack leaves for the stores. */
 int tz_packer_launch(struct tz_packer *packer, struct open_pack *pack, struct tz_error *err)
 {
-    char name[TZ_NAME_TEXT];
-
     packer->stats.packs++;
     packer->stats.stored_bytes += pack->info.size;
-    tz_name_pack(name, pack->info.hash);
-    int failed = tz_packer_send(packer, name, pack->blob, &pack->info, err);
+    int failed = tz_packer_send_pack(packer, pack->blob, &pack->info, err);
     tz_packer_free_pack(packer, pack);
     return failed ? -1 : tz_packer_land(packer, false, err);
 }

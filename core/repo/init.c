@@ -6,10 +6,20 @@
 #include <errno.h>
 #include <string.h>
 
+/* What an init that was killed before its end leaves: key slots of a repository that never was. */
+static const struct tz_listed *find_other(const struct tz_listing *listed)
+{
+    for (size_t i = 0; i < listed->count; i++)
+        if (tz_name_parse(listed->items[i].name).kind != TZ_NAME_IS_KEY)
+            return &listed->items[i];
+    return NULL;
+}
+
 /* A store that holds anything already is not ours to begin in. */
 static int must_be_empty(struct tz_mirror *mirror, size_t i, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
+    const struct tz_listed *other = NULL;
     struct tz_store_stat stat;
 
     if (tz_store_stat(tz_mirror_store(mirror, i), TZ_NAME_DESCRIPTOR, &stat, err))
@@ -19,12 +29,26 @@ static int must_be_empty(struct tz_mirror *mirror, size_t i, struct tz_error *er
                       tz_mirror_name(mirror, i));
     else if (tz_listing_read(&listed, tz_mirror_store(mirror, i), "", err))
         return -1;
-    else if (listed.count > 0)
+    else if ((other = find_other(&listed)))
         (void)tz_fail(err, TZ_EXISTS, "store '%s' is not empty ('%s' is there)",
-                      tz_mirror_name(mirror, i), listed.items[0].name);
+                      tz_mirror_name(mirror, i), other->name);
     else
         return 0;
     return tz_hint(err, "choose another place, or use the repository that is there");
+}
+
+/* Slots of a repository that never was would look like damage in the new one. */
+static int remove_slots(struct tz_mirror *mirror, size_t i, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
+    struct tz_store *store = tz_mirror_store(mirror, i);
+
+    if (tz_listing_read(&listed, store, "keys/", err))
+        return -1;
+    for (size_t k = 0; k < listed.count; k++)
+        if (tz_store_remove(store, listed.items[k].name, err))
+            return tz_while(err, "store '%s'", tz_mirror_name(mirror, i));
+    return 0;
 }
 
 static int need_all(struct tz_mirror *mirror, struct tz_error *err)
@@ -92,6 +116,9 @@ int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_R
         return -1;
     for (size_t i = 0; i < tz_mirror_count(mirror); i++)
         if (must_be_empty(mirror, i, err))
+            return -1;
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+        if (remove_slots(mirror, i, err))
             return -1;
     tz_random(descriptor.repo_id, sizeof(descriptor.repo_id));
     if (tz_keys_create(&keys, descriptor.repo_id, err) ||

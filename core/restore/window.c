@@ -100,6 +100,8 @@ int tz_restore_plan_file(struct restore *restore, struct tz_entry *entry, struct
         if (is_hole(&extent) ? tz_restore_add_hole(file, offset, extent.len, err)
                              : add_want(restore, file, &extent, offset, err))
             return -1;
+        if (is_hole(&extent) && !restore->compare)
+            atomic_fetch_add(&restore->bytes, extent.len);
         offset += extent.len;
         if (restore->want_count == WINDOW_WANTS && run_wants(restore, err))
             return -1;

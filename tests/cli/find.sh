@@ -71,7 +71,8 @@ back_up
 for pack in $(cd "$work/east/packs" && find . -type f | sort | comm -13 "$work/packs" -); do
     for store in east west; do
         chmod u+w "$work/$store/packs/$pack"
-        head -c "$(stat -c %s "$work/$store/packs/$pack")" /dev/zero >"$work/$store/packs/$pack"
+        size=$(stat -c %s "$work/$store/packs/$pack")
+        head -c "$size" /dev/zero >"$work/$store/packs/$pack"
     done
 done
 tz 3 find '*.txt' wiki --json

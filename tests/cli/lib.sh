@@ -115,6 +115,7 @@ make_repository() {
 # back_up: make a generation of wiki; its id goes to $id.
 back_up() {
     tz 0 backup wiki --json
+    # shellcheck disable=SC2034  # for the script
     id=$(value '.generations[0].id')
 }
 

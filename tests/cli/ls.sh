@@ -56,6 +56,18 @@ fi
 tz 0 ls wiki empty --json
 json '.entries == []'
 
+# Special bits, as ls shows them.
+chmod 1770 "$work/src/empty"
+chmod 6755 "$work/src/nothing"
+chmod 4600 "$work/src/docs/big.bin"
+back_up
+tz 0 ls wiki -R
+grep -qE '^drwxrwx--T .* empty$' "$work/stdout" || fail "sticky"
+grep -qE '^-rwsr-sr-x .* nothing$' "$work/stdout" || fail "setuid and setgid"
+grep -qE '^-rwS------ .* docs/big.bin$' "$work/stdout" || fail "setuid without x"
+tz 0 ls wiki nothing --json
+json '.entries[0].mode == "6755"'
+
 # Names that are no UTF-8, and that could play tricks, survive.
 touch "$work/src/empty/"$'wrong\xff' "$work/src/empty/"$'new\nline'
 back_up

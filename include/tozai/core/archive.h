@@ -2,12 +2,13 @@
  * Archives of other programs: a generation written as one, and one read as a source.
  *
  * Export streams: memory does not grow with the generation, but for what the format itself makes
- * libarchive keep (zip, 7zip and xar: the list of entries) and, with cpio, the list of files that have several
- * names.  Entries come in the order of the manifest.
+ * libarchive keep (zip, 7zip and xar: the list of entries) and, with cpio, the list of files that
+ * have several names.  Entries come in the order of the manifest.
  *
  * Import trusts nothing.  The archive is read once, from its beginning to its end; what it holds
  * is spooled to unlinked files in the scratch directory and never written under a name, and
- * nothing in it is run.  So an import needs room for the content of the archive in the scratch directory.
+ * nothing in it is run.  So an import needs room for the content of the archive in the scratch
+ * directory.
  *
  * Threads: each call runs on the caller's.
  */
@@ -46,7 +47,7 @@ struct tz_archive_export_options {
     struct tz_repo *repo; /* opened with need_operator */
     const struct tz_head *head;
     struct tz_archive_type type;
-    int fd; /* written to in order; neither synced nor closed */
+    int fd;                           /* written to in order; neither synced nor closed */
     tz_archive_progress_fn *progress; /* a few times a second */
     void *progress_arg;
     tz_archive_warn_fn *warn;
@@ -70,7 +71,8 @@ int tz_archive_export(const struct tz_archive_export_options *options,
 
 /* A file that appears under its name when it is whole, and not before. */
 struct tz_archive_output;
-/* Another file of this name: TZ_EXISTS, unless it is to be overwritten; never another kind of file. */
+/* Another file of this name: TZ_EXISTS, unless it is to be overwritten; never another kind of file.
+ */
 int tz_archive_output_open(struct tz_archive_output **ret, const char *path, bool overwrite,
                            struct tz_error *err) TZ_MUST_CHECK;
 /* Without a commit nothing is left of it. */
@@ -97,9 +99,9 @@ int tz_archive_check_source(const char *name, struct tz_error *err) TZ_MUST_CHEC
  * tz_archive_import_options.  The whole archive is read before it returns.
  *
  * Names lose what leads upward: leading slashes are removed, entries with ".." are left out.  Of
- * several entries with one name the last one counts.  Directories that others need are made up (0755).
- * A hard link becomes what it is a name of when it was written; the first name in path order is
- * the file.  Each of these is a warning.
+ * several entries with one name the last one counts.  Directories that others need are made up
+ * (0755). A hard link becomes what it is a name of when it was written; the first name in path
+ * order is the file.  Each of these is a warning.
  *
  * Damaged, encrypted or cut: TZ_CORRUPT or TZ_UNSUPPORTED, and where.  More than max_size, or no
  * room: TZ_NOSPC.

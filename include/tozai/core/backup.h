@@ -13,6 +13,7 @@
 #define TOZAI_CORE_BACKUP_H
 
 #include "tozai/core/repo.h"
+#include "tozai/core/source.h"
 
 struct tz_backup_progress {
     uint64_t entries, files, bytes, new_bytes;
@@ -29,6 +30,14 @@ struct tz_backup_options {
     bool dry_run;
     tz_backup_progress_fn *progress; /* main thread, at most a few times a second */
     void *progress_arg;
+    /*
+     * Instead of tz_source_open(): something that is not configured, such as an archive.  Then of
+     * source only the name counts, and the local manifest is neither used nor replaced.
+     */
+    int (*open_source)(void *arg, struct tz_source **ret, const struct tz_source_options *options,
+                       struct tz_error *err);
+    void *open_source_arg;
+    const char *type; /* with open_source: the type that the head gets */
 };
 
 struct tz_backup_warning {

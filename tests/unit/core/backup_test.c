@@ -282,6 +282,14 @@ static void test_unreadable_large(void **state)
     check_unreadable("large", EIO, 0);
     tz_fixture_fill(&fixture, "large", 1500001, 100);
     check_unreadable("large", EIO, 1000000);
+    /* Whatever the file system calls it. */
+    tz_fixture_fill(&fixture, "large", 1500002, 101);
+    check_unreadable("large", EUCLEAN, 700000);
+    tz_fixture_fill(&fixture, "large", 1500003, 102);
+    check_unreadable("large", ESTALE, 0);
+    /* Not the engine's disk: the file's. */
+    tz_fixture_fill(&fixture, "large", 1500004, 103);
+    check_unreadable("large", ENOSPC, 0);
 }
 
 static void vanish(void *arg)

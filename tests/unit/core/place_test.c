@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -242,7 +243,7 @@ static void a_directory_swapped_during_the_restore_leads_nowhere(void **state)
 
 struct swapper {
     int dir;
-    volatile bool stop;
+    atomic_bool stop;
 };
 
 /* Exchange a directory and a link to the outside, over and over. */
@@ -684,6 +685,18 @@ static int restore_as_nobody(struct tz_source_fixture *f)
     char value = 0;
     if (getxattr("c", "user.x", &value, 1) != 1 || value != '1')
         return errno == EOPNOTSUPP ? 0 : 18;
+    /* An ACL that takes from the owner the right to set what comes behind it. */
+    static uint8_t acl[] = {2, 0, 0,   0,   1,   0,   4,  0, 255, 255, 255, 255, 2,   0,  4,
+                            0, 1, 0,   0,   0,   4,   0,  4, 0,   255, 255, 255, 255, 16, 0,
+                            4, 0, 255, 255, 255, 255, 32, 0, 4,   0,   255, 255, 255, 255};
+    struct tz_xattr both[] = {
+        {.name = (char *)"system.posix_acl_access", .value = acl, .value_len = sizeof(acl)}, xattr};
+    file.path = (char *)"f";
+    file.xattrs = both;
+    file.xattr_count = 2;
+    if (tz_place_file(place, &file, &fd, &old_size, NULL) ||
+        tz_place_finish_file(place, &file, fd, NULL) || getxattr("f", "user.x", &value, 1) != 1)
+        return 21;
     /* A directory that is full and closed gives way. */
     if (mkdir("e", 0700) || mkdir("e/f", 0700) || mkdir("e/f/g", 0) || chmod("e/f", 0) ||
         chmod("e", 0100) || put_file(place, "e", "file", NULL))

@@ -270,6 +270,35 @@ static void copies_are_whole_while_others_write_with_a_rollback_journal(void **s
     check_while_writing(*state, "DELETE");
 }
 
+/*
+ * A database of many steps, and somebody who commits between any two of them: without one
+ * transaction around it the copy would begin again for ever.
+ */
+static void a_busy_database_is_copied_in_one_go(void **state)
+{
+    struct tz_source_fixture *f = *state;
+    int status = 0;
+
+    make_database(f->paths[0], "WAL", 4096);
+    sqlite3 *database = open_database(f->paths[0]);
+    execute(database, "CREATE TABLE large (data BLOB);"
+                      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+                      "i < 12000) INSERT INTO large SELECT randomblob(4000) FROM n");
+    assert_int_equal(sqlite3_close(database), SQLITE_OK);
+    pid_t writer = fork();
+    if (writer == 0) {
+        database = open_database(f->paths[0]);
+        for (;;)
+            execute(database, "PRAGMA synchronous=OFF; UPDATE t SET filler = randomblob(50) "
+                              "WHERE id = abs(random()) % 20000");
+    }
+    TZ_SCOPED(tz_scoped_free) char *copy = back_up(f, NULL);
+    check_copy(copy, 20000);
+    assert_int_equal(waitpid(writer, &status, WNOHANG), 0);
+    assert_int_equal(kill(writer, SIGKILL), 0);
+    assert_int_equal(waitpid(writer, &status, 0), writer);
+}
+
 static struct tz_entry stat_now(struct tz_source_fixture *f)
 {
     struct tz_test_entries entries;
@@ -528,6 +557,7 @@ int main(void)
         TEST(page_sizes_are_kept),
         TEST(copies_are_whole_while_others_write_in_wal_mode),
         TEST(copies_are_whole_while_others_write_with_a_rollback_journal),
+        TEST(a_busy_database_is_copied_in_one_go),
         TEST(the_log_counts_as_a_change),
         TEST(a_backup_of_an_idle_database_leaves_it_alone),
         TEST(a_log_that_was_left_behind_is_copied_and_stays),

@@ -4,7 +4,8 @@
  */
 #include "check_fixture.h"
 
-#include "tozai/util/time.h"
+#include "core/catalog/database.h"
+#include "tozai/util/hex.h"
 
 static struct tz_fixture fixture;
 static struct tz_store *stores[STORES];
@@ -391,6 +392,573 @@ static void test_lost_in_both(void **state)
     }
 }
 
+static int compare_hashes(const void *a, const void *b)
+{
+    return memcmp(a, b, TZ_HASH_SIZE);
+}
+
+/* Whatever was wrong is healed, and both stores are the same. */
+static void expect_healed_all(struct tz_repo *repo)
+{
+    struct tz_verify_result result;
+
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, true, &result);
+    if (!result.ok)
+        print_result(&result);
+    assert_true(result.ok);
+    tz_verify_result_clear(&result);
+    assert_int_equal(tz_fixture_compare_stores(&fixture), 0);
+    expect_good(repo, TZ_VERIFY_CONTENT);
+}
+
+struct ages {
+    size_t count, never;
+    uint64_t bytes;
+};
+
+static int count_age(void *arg, const struct tz_catalog_copy *copy, struct tz_error *err)
+{
+    struct ages *ages = arg;
+
+    (void)err;
+    if (strcmp(copy->name, TZ_NAME_DESCRIPTOR) == 0)
+        return 0;
+    ages->count++;
+    ages->never += copy->verified_ns == 0;
+    ages->bytes += copy->size;
+    return 0;
+}
+
+static struct ages count_ages(struct tz_repo *repo, size_t store)
+{
+    struct ages ages = {0};
+
+    MUST(tz_catalog_each_copy(tz_repo_catalog(repo), tz_repo_store(repo, store), "", count_age,
+                              &ages, err));
+    return ages;
+}
+
+/* Samples of a fifth: five of them reach every object, and none reads much more than its share. */
+static void sample_all(enum tz_verify_level level)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    const struct tz_verify_options options = {.repo = repo, .level = level, .sample_percent = 20};
+    struct ages ages = {0};
+
+    expect_good(repo, TZ_VERIFY_PRESENCE);
+    for (unsigned run = 0; run < 5; run++) {
+        struct tz_verify_result result = {0};
+        MUST(tz_verify(&options, &result, err));
+        assert_true(result.ok);
+        ages = count_ages(repo, EAST);
+        /* At most one pack more. */
+        assert_true(result.stores[EAST].checked_bytes < ages.bytes / 5 + (3U << 20) / 2);
+        assert_true(result.stores[EAST].checked_bytes > 0);
+        tz_verify_result_clear(&result);
+        if (run == 0)
+            assert_true(ages.never > 0);
+    }
+    for (size_t i = 0; i < STORES; i++)
+        assert_int_equal(count_ages(repo, i).never, 0);
+}
+
+static void test_sample_ciphertext(void **state)
+{
+    (void)state;
+    sample_all(TZ_VERIFY_CIPHERTEXT);
+}
+
+static void test_sample_content(void **state)
+{
+    (void)state;
+    sample_all(TZ_VERIFY_CONTENT);
+}
+
+/* What was found damaged is looked at again in every sample, until it is whole. */
+static void test_sample_damaged(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    struct tz_verify_options options = {.repo = repo, .level = TZ_VERIFY_CIPHERTEXT};
+    struct mutation m = {.way = FLIP_MIDDLE, .store = EAST, .count = 1};
+    struct tz_verify_result result = {0};
+
+    (void)state;
+    memcpy(m.names[0], pick(&list, EAST, TZ_NAME_IS_PACK, TZ_PACK_DATA, 0), TZ_NAME_TEXT);
+    damage(&m);
+    expect_notice(repo, &m, TZ_VERIFY_CIPHERTEXT, true);
+    options.sample_percent = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        MUST(tz_verify(&options, &result, err));
+        expect_found(&m, &result);
+        tz_verify_result_clear(&result);
+    }
+    expect_notice(repo, &m, TZ_VERIFY_PRESENCE, true);
+    options.heal = true;
+    MUST(tz_verify(&options, &result, err));
+    assert_true(result.ok);
+    assert_int_equal(result.stores[EAST].healed_count, 1);
+    tz_verify_result_clear(&result);
+    expect_good(repo, TZ_VERIFY_CIPHERTEXT);
+}
+
+static int note_verified(void *arg, const struct tz_generation *generation, struct tz_error *err)
+{
+    size_t *verified = arg;
+
+    (void)err;
+    *verified += generation->verified_ns > 0;
+    return 0;
+}
+
+static size_t count_verified(struct tz_repo *repo)
+{
+    size_t verified = 0;
+
+    MUST(tz_catalog_each_generation(tz_repo_catalog(repo), NULL, note_verified, &verified, err));
+    return verified;
+}
+
+static int count_user(void *arg, const struct tz_generation *generation, struct tz_error *err)
+{
+    (void)generation;
+    (void)err;
+    ++*(size_t *)arg;
+    return 0;
+}
+
+/* The generation whose content is lost is named with the file; the other one is verified. */
+static void test_generations(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    TZ_SCOPED(tz_scoped_head) struct tz_head head = {0};
+    char id[TZ_HASH_TEXT], line[128];
+    struct tz_verify_result result;
+    size_t lost = 0;
+
+    (void)state;
+    assert_int_equal(count_verified(repo), 0);
+    MUST(tz_repo_find(repo, "tree", "latest", &head, err));
+    tz_hex(id, head.id, TZ_HASH_SIZE);
+    list_class(stores[EAST], TZ_NAME_IS_PACK, TZ_PACK_DATA, &list);
+    /* Packs that the last generation alone needs. */
+    for (size_t i = 0; i < list.count; i++) {
+        int64_t pack = 0;
+        size_t users = 0;
+        MUST(tz_catalog_find_object(tz_repo_catalog(repo), list.items[i].name, &pack, NULL, err));
+        MUST(tz_catalog_each_user(tz_repo_catalog(repo), pack, count_user, &users, err));
+        if (users > 1 || !bsearch(tz_name_parse(list.items[i].name).hash, head.packs,
+                                  head.pack_count, TZ_HASH_SIZE, compare_hashes))
+            continue;
+        lost++;
+        for (size_t k = 0; k < STORES; k++)
+            MUST(tz_store_remove(stores[k], list.items[i].name, err));
+    }
+    assert_true(lost > 0);
+    run_verify(repo, TZ_VERIFY_CONTENT, true, &result);
+    assert_false(result.ok);
+    assert_int_equal(result.stores[EAST].missing_count, lost);
+    (void)snprintf(line, sizeof(line), "generation %s of 'tree'", id);
+    expect_fault(&result, line, false);
+    expect_fault(&result, "a chunk is in a pack that no store has whole", false);
+    assert_int_equal(result.fault_count, lost + 1);
+    tz_verify_result_clear(&result);
+    assert_int_equal(count_verified(repo), 1);
+}
+
+/* A manifest that cannot be read is the generation's fault, not the check's. */
+static void test_manifest_lost(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    struct tz_verify_result result;
+
+    (void)state;
+    list_class(stores[EAST], TZ_NAME_IS_PACK, TZ_PACK_MANIFEST, &list);
+    for (size_t i = 0; i < list.count; i++)
+        for (size_t k = 0; k < STORES; k++)
+            MUST(tz_store_remove(stores[k], list.items[i].name, err));
+    run_verify(repo, TZ_VERIFY_CONTENT, false, &result);
+    assert_false(result.ok);
+    assert_int_equal(result.fault_count, list.count + 2);
+    tz_verify_result_clear(&result);
+    assert_int_equal(count_verified(repo), 0);
+}
+
+static void test_roles(void **state)
+{
+    struct tz_error err = {0};
+    struct tz_verify_result result = {0};
+    char *file = tz_path_join(fixture.folder, "writer-key");
+    const struct tz_fixture_options options = {.more = "frame_size = 256K\npack_size = 1M\n"};
+
+    (void)state;
+    add_writer();
+    tz_fixture_configure(&fixture, &options, NULL, file);
+    free(file);
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, false);
+    struct tz_verify_options verify = {.repo = repo, .level = TZ_VERIFY_CONTENT};
+    assert_int_equal(tz_verify(&verify, &result, &err), -1);
+    assert_int_equal(err.kind, TZ_KEY);
+    assert_true(err.hint[0] != 0);
+    verify.sample_percent = 101;
+    assert_int_equal(tz_verify(&verify, &result, &err), -1);
+    assert_int_equal(err.kind, TZ_INVALID);
+
+    /* Without a key to the content, ciphertext is checked and healed. */
+    struct mutation m;
+    assert_true(choose(&m, &classes[2], FLIP_MIDDLE, 0));
+    damage(&m);
+    expect_notice(repo, &m, TZ_VERIFY_CIPHERTEXT, true);
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, true, &result);
+    assert_true(result.ok);
+    assert_int_equal(result.stores[m.store].healed_count, 1);
+    tz_verify_result_clear(&result);
+    assert_int_equal(tz_fixture_compare_stores(&fixture), 0);
+    expect_good(repo, TZ_VERIFY_CIPHERTEXT);
+}
+
+/* Only the store that was asked for is looked at, and healed from the others. */
+static void test_one_store(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    struct tz_verify_options options = {
+        .repo = repo, .level = TZ_VERIFY_CIPHERTEXT, .store = "east"};
+    struct tz_verify_result result = {0};
+    struct tz_error why = {0};
+    struct mutation m;
+
+    (void)state;
+    assert_true(choose(&m, &classes[2], DELETED, 1));
+    assert_int_equal(m.store, WEST);
+    damage(&m);
+    MUST(tz_verify(&options, &result, err));
+    assert_true(result.ok);
+    assert_int_equal(result.store_count, 1);
+    assert_string_equal(result.stores[0].name, "east");
+    tz_verify_result_clear(&result);
+
+    options.store = "west";
+    options.heal = true;
+    MUST(tz_verify(&options, &result, err));
+    assert_true(result.ok);
+    assert_int_equal(result.stores[0].healed_count, 1);
+    tz_verify_result_clear(&result);
+    assert_int_equal(tz_fixture_compare_stores(&fixture), 0);
+
+    options.store = "north";
+    assert_int_equal(tz_verify(&options, &result, &why), -1);
+    assert_int_equal(why.kind, TZ_INVALID);
+}
+
+/* What nobody asks for is reported, and neither damage nor missing elsewhere. */
+static void test_unknown(void **state)
+{
+    static const char *const foreign[] = {"packs/readme.txt", "zz", "generations/x"};
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    uint8_t hash[TZ_HASH_SIZE];
+    char name[TZ_NAME_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < TZ_COUNT(foreign); i++)
+        put_object(stores[WEST], foreign[i], "foreign", 7);
+    /* A pack of a run that never wrote its index. */
+    MUST(tz_sha256(hash, "no pack at all", 14, err));
+    tz_name_pack(name, hash);
+    put_object(stores[EAST], name, "no pack at all", 14);
+    for (int level = TZ_VERIFY_PRESENCE; level <= TZ_VERIFY_CONTENT; level++) {
+        struct tz_verify_result result;
+        run_verify(repo, (enum tz_verify_level)level, true, &result);
+        assert_true(result.ok);
+        assert_int_equal(result.stores[EAST].unknown_count, 1);
+        assert_string_equal(result.stores[EAST].unknown[0], name);
+        assert_int_equal(result.stores[WEST].unknown_count, 3);
+        tz_verify_result_clear(&result);
+    }
+    assert_true(is_there(stores[EAST], name));
+    assert_true(is_there(stores[WEST], "zz"));
+}
+
+/* A store that cannot be read has not lost anything. */
+static void test_unreachable(void **state)
+{
+    static const struct {
+        unsigned calls;
+        enum tz_error_kind kind;
+        unsigned at;
+    } cases[] = {
+        {FAULTY_LIST, TZ_UNAVAILABLE, 1},
+        {FAULTY_LIST, TZ_DENIED, 1},
+        {FAULTY_GET, TZ_UNAVAILABLE, 4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TZ_COUNT(cases); i++) {
+        TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+        const struct faulty_plan plan = {.calls = cases[i].calls,
+                                         .at = cases[i].at,
+                                         .times = FAULTY_FOR_GOOD,
+                                         .kind = cases[i].kind};
+        struct tz_verify_result result;
+
+        faulty_store_plan(tz_fixture_spoil(repo, WEST), &plan);
+        run_verify(repo, TZ_VERIFY_CIPHERTEXT, true, &result);
+        assert_true(result.stores[EAST].reachable);
+        assert_false(result.stores[WEST].reachable);
+        for (size_t k = 0; k < STORES; k++) {
+            assert_int_equal(result.stores[k].missing_count, 0);
+            assert_int_equal(result.stores[k].damaged_count, 0);
+            assert_int_equal(result.stores[k].healed_count, 0);
+        }
+        assert_true(result.stores[EAST].checked_bytes > 3000000);
+        tz_verify_result_clear(&result);
+    }
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    expect_good(repo, TZ_VERIFY_CONTENT);
+}
+
+/* A bad sector is damage: another store's copy takes its place. */
+static void test_read_error(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    const struct faulty_plan plan = {.calls = FAULTY_GET, .at = 6, .kind = TZ_IO};
+    struct tz_verify_result result;
+
+    (void)state;
+    faulty_store_plan(tz_fixture_spoil(repo, WEST), &plan);
+    run_verify(repo, TZ_VERIFY_CONTENT, true, &result);
+    assert_true(result.ok);
+    assert_int_equal(result.stores[WEST].healed_count, 1);
+    tz_verify_result_clear(&result);
+    expect_good(repo, TZ_VERIFY_CONTENT);
+}
+
+/* A disk that is not mounted is empty; it is not filled by mistake. */
+static void test_empty_store(void **state)
+{
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    struct tz_verify_result result;
+
+    (void)state;
+    MUST(tz_listing_read(&list, stores[WEST], "", err));
+    for (size_t i = 0; i < list.count; i++)
+        MUST(tz_store_remove(stores[WEST], list.items[i].name, err));
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, true, &result);
+    assert_true(result.stores[EAST].reachable);
+    assert_false(result.stores[WEST].reachable);
+    assert_int_equal(result.stores[WEST].missing_count, 0);
+    tz_verify_result_clear(&result);
+    assert_int_equal(tz_fixture_count(fixture.west, ""), 0);
+}
+
+/* What cannot be written stays damaged, with the reason. */
+static void test_heal_fails(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    const struct faulty_plan plan = {
+        .calls = FAULTY_PUT, .at = 1, .times = FAULTY_FOR_GOOD, .kind = TZ_NOSPC};
+    struct tz_verify_result result;
+    struct mutation m;
+
+    (void)state;
+    assert_true(choose(&m, &classes[2], CUT, 1));
+    damage(&m);
+    struct faulty_store *faulty = tz_fixture_spoil(repo, WEST);
+    faulty_store_plan(faulty, &plan);
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, true, &result);
+    assert_false(result.ok);
+    assert_int_equal(result.stores[WEST].damaged_count, 1);
+    assert_int_equal(result.stores[WEST].healed_count, 0);
+    expect_fault(&result, m.names[0], false);
+    tz_verify_result_clear(&result);
+
+    /* A copy that reads back as other bytes was not healed. */
+    const struct faulty_plan lying = {
+        .calls = FAULTY_GET, .at = 1, .times = FAULTY_FOR_GOOD, .way = FAULTY_FLIP};
+    faulty_store_plan(faulty, &lying);
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, true, &result);
+    assert_false(result.ok);
+    assert_int_equal(result.stores[WEST].healed_count, 0);
+    tz_verify_result_clear(&result);
+
+    faulty_store_plan(faulty, &(struct faulty_plan){0});
+    expect_healed_all(repo);
+}
+
+/* A pack that only one generation needs. */
+static const char *pick_for_one(struct tz_repo *repo, const struct tz_listing *packs)
+{
+    for (size_t i = 0; i < packs->count; i++) {
+        int64_t pack = 0;
+        size_t users = 0;
+        MUST(tz_catalog_find_object(tz_repo_catalog(repo), packs->items[i].name, &pack, NULL, err));
+        MUST(tz_catalog_each_user(tz_repo_catalog(repo), pack, count_user, &users, err));
+        if (users == 1)
+            return packs->items[i].name;
+    }
+    fail_msg("every pack is needed twice");
+    return NULL;
+}
+
+/* A head does not come back to a store that lacks one of its packs. */
+static void test_heal_order(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing packs = {0};
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing heads = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf good = {0};
+    struct tz_verify_result result;
+
+    (void)state;
+    list_class(stores[EAST], TZ_NAME_IS_PACK, 0, &packs);
+    list_class(stores[WEST], TZ_NAME_IS_HEAD, 0, &heads);
+    const char *name = pick_for_one(repo, &packs);
+    get_object(stores[EAST], name, &good);
+    MUST(tz_store_remove(stores[EAST], name, err));
+    for (size_t i = 0; i < packs.count; i++)
+        MUST(tz_store_remove(stores[WEST], packs.items[i].name, err));
+    for (size_t i = 0; i < heads.count; i++)
+        MUST(tz_store_remove(stores[WEST], heads.items[i].name, err));
+    run_verify(repo, TZ_VERIFY_PRESENCE, true, &result);
+    assert_false(result.ok);
+    assert_int_equal(result.stores[WEST].healed_count, packs.count - 1 + heads.count - 1);
+    assert_int_equal(result.stores[WEST].missing_count, 2);
+    tz_verify_result_clear(&result);
+    put_object(stores[EAST], name, good.data, good.len);
+    expect_healed_all(repo);
+}
+
+/* A pack whose content was damaged before its hash was taken: no store can help. */
+static void test_written_damaged(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    TZ_SCOPED(tz_scoped_pack_info) struct tz_pack_info info = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    char name[TZ_NAME_TEXT];
+    int64_t pack = 0;
+
+    (void)state;
+    get_object(stores[EAST], pick(&list, EAST, TZ_NAME_IS_PACK, TZ_PACK_DATA, 0), &bytes);
+    MUST(tz_pack_directory(tz_repo_keys(repo), bytes.data, bytes.len, &info, err));
+    bytes.data[1000] ^= 4;
+    MUST(tz_sha256(info.hash, bytes.data, bytes.len, err));
+    MUST(tz_catalog_add_pack(tz_repo_catalog(repo), &info, &pack, err));
+    tz_name_pack(name, info.hash);
+    for (size_t i = 0; i < STORES; i++)
+        put_object(stores[i], name, bytes.data, bytes.len);
+    expect_good(repo, TZ_VERIFY_CIPHERTEXT);
+    /* Once the content was seen, ciphertext does not acquit it. */
+    for (int level = TZ_VERIFY_CONTENT; level >= TZ_VERIFY_CIPHERTEXT; level--) {
+        struct tz_verify_result result;
+        run_verify(repo, (enum tz_verify_level)level, true, &result);
+        assert_false(result.ok);
+        expect_fault(&result, name, false);
+        expect_fault(&result, "was written damaged", false);
+        for (size_t i = 0; i < STORES; i++) {
+            assert_true(has_name(result.stores[i].damaged, result.stores[i].damaged_count, name));
+            assert_int_equal(result.stores[i].healed_count, 0);
+        }
+        tz_verify_result_clear(&result);
+    }
+}
+
+/* The catalog is only a cache: what it says of a pack is held against the pack. */
+static void test_catalog_is_wrong(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE frames SET codec = 1 - codec WHERE no = 0",
+        "UPDATE chunks SET offset = offset + 1 WHERE offset > 0",
+        "UPDATE packs SET kind = 3 - kind",
+        "DELETE FROM frames WHERE no = 1",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TZ_COUNT(changes); i++) {
+        TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+        struct tz_verify_result result;
+        MUST(tz_catalog_exec(tz_repo_catalog(repo), changes[i], err));
+        run_verify(repo, TZ_VERIFY_CONTENT, false, &result);
+        assert_false(result.ok);
+        expect_fault(&result, "run 'tozai catalog rebuild'", false);
+        assert_int_equal(result.stores[EAST].damaged_count, 0);
+        assert_int_equal(result.stores[WEST].damaged_count, 0);
+        tz_verify_result_clear(&result);
+        MUST(tz_catalog_rebuild(repo, NULL, err));
+        expect_good(repo, TZ_VERIFY_CONTENT);
+    }
+}
+
+/* No index names the packs of the last run, but its head does. */
+static void test_index_lost(void **state)
+{
+    const struct tz_fixture_options options = {.more = "frame_size = 256K\npack_size = 1M\n"};
+    char *fresh = tz_path_join(fixture.folder, "state-2");
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    struct tz_verify_result result;
+
+    (void)state;
+    for (size_t i = 0; i < STORES; i++)
+        for (size_t k = 0;; k++) {
+            TZ_SCOPED(tz_scoped_listing) struct tz_listing indexes = {0};
+            list_class(stores[i], TZ_NAME_IS_INDEX, 0, &indexes);
+            if (indexes.count == 0)
+                break;
+            MUST(tz_store_remove(stores[i], indexes.items[0].name, err));
+        }
+    list_class(stores[EAST], TZ_NAME_IS_PACK, 0, &list);
+    /* Another host, which knows only what the stores say. */
+    tz_fixture_configure(&fixture, &options, fresh, NULL);
+    free(fresh);
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, true, &result);
+    assert_false(result.ok);
+    assert_int_equal(result.stores[EAST].damaged_count, 0);
+    assert_int_equal(result.fault_count, list.count);
+    for (size_t i = 0; i < list.count; i++)
+        expect_fault(&result, list.items[i].name, true);
+    tz_verify_result_clear(&result);
+    /* The packs' own directories tell what they hold. */
+    expect_good(repo, TZ_VERIFY_CONTENT);
+    expect_good(repo, TZ_VERIFY_PRESENCE);
+    tz_repo_free(TZ_TAKE(repo));
+    tz_fixture_check(&fixture, NULL);
+}
+
+static void count_progress(void *arg, const struct tz_verify_progress *progress)
+{
+    struct tz_verify_progress *last = arg;
+
+    assert_non_null(progress->store);
+    assert_true(progress->objects >= last->objects && progress->bytes >= last->bytes);
+    *last = *progress;
+}
+
+static void test_progress(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    struct tz_verify_progress last = {0};
+    const struct tz_verify_options options = {.repo = repo,
+                                              .level = TZ_VERIFY_CIPHERTEXT,
+                                              .progress = count_progress,
+                                              .progress_arg = &last};
+    struct tz_verify_result result = {0};
+
+    (void)state;
+    MUST(tz_verify(&options, &result, err));
+    assert_true(last.objects > 0);
+    assert_int_equal(last.objects, last.objects_total);
+    assert_int_equal(last.bytes, last.bytes_total);
+    for (size_t i = 0; i < STORES; i++) {
+        assert_int_equal(result.stores[i].checked_bytes, result.stores[i].bytes);
+        assert_int_equal(result.stores[i].objects,
+                         tz_fixture_count(i ? fixture.west : fixture.east, ""));
+    }
+    tz_verify_result_clear(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +967,23 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_duplicates, enter, leave),
         cmocka_unit_test_setup_teardown(test_both_ways, enter, leave),
         cmocka_unit_test_setup_teardown(test_lost_in_both, enter, leave),
+        cmocka_unit_test_setup_teardown(test_sample_ciphertext, enter, leave),
+        cmocka_unit_test_setup_teardown(test_sample_content, enter, leave),
+        cmocka_unit_test_setup_teardown(test_sample_damaged, enter, leave),
+        cmocka_unit_test_setup_teardown(test_generations, enter, leave),
+        cmocka_unit_test_setup_teardown(test_manifest_lost, enter, leave),
+        cmocka_unit_test_setup_teardown(test_roles, enter, leave),
+        cmocka_unit_test_setup_teardown(test_one_store, enter, leave),
+        cmocka_unit_test_setup_teardown(test_unknown, enter, leave),
+        cmocka_unit_test_setup_teardown(test_unreachable, enter, leave),
+        cmocka_unit_test_setup_teardown(test_read_error, enter, leave),
+        cmocka_unit_test_setup_teardown(test_empty_store, enter, leave),
+        cmocka_unit_test_setup_teardown(test_heal_fails, enter, leave),
+        cmocka_unit_test_setup_teardown(test_heal_order, enter, leave),
+        cmocka_unit_test_setup_teardown(test_written_damaged, enter, leave),
+        cmocka_unit_test_setup_teardown(test_catalog_is_wrong, enter, leave),
+        cmocka_unit_test_setup_teardown(test_index_lost, enter, leave),
+        cmocka_unit_test_setup_teardown(test_progress, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

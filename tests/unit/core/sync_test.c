@@ -1,0 +1,503 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* strsep() */
+#endif
+/*
+ * Bringing stores level: what is copied, in which order, and what happens when a store fails.
+ */
+#include "check_fixture.h"
+
+#include <pthread.h>
+
+static struct tz_fixture fixture;
+static struct tz_store *stores[STORES];
+
+static int enter(void **state)
+{
+    (void)state;
+    make_repository(&fixture, false, 2);
+    for (size_t i = 0; i < STORES; i++)
+        stores[i] = inside(&fixture, i);
+    return 0;
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < STORES; i++)
+        tz_store_free(stores[i]);
+    tz_fixture_clear(&fixture);
+    return 0;
+}
+
+/* As the command opens it: an empty store may be filled. */
+static struct tz_repo *open_to_fill(void)
+{
+    const struct tz_repo_options options = {
+        .config = fixture.config, .exclusive = true, .fill_empty = true, .no_prompt = true};
+    struct tz_repo *repo = NULL;
+
+    MUST(tz_repo_open(&repo, &options, err));
+    return repo;
+}
+
+static void sync_all(struct tz_repo *repo, bool full, struct tz_sync_result *ret)
+{
+    const struct tz_sync_options options = {.repo = repo, .full = full};
+
+    *ret = (struct tz_sync_result){0};
+    MUST(tz_sync(&options, ret, err));
+}
+
+static void expect_nothing_to_do(struct tz_repo *repo, bool full)
+{
+    struct tz_sync_result result;
+
+    sync_all(repo, full, &result);
+    assert_int_equal(result.objects, 0);
+    assert_int_equal(result.failed, 0);
+    assert_int_equal(result.behind, 0);
+}
+
+static void expect_level(struct tz_repo *repo)
+{
+    expect_nothing_to_do(repo, false);
+    expect_nothing_to_do(repo, true);
+    assert_int_equal(tz_fixture_compare_stores(&fixture), 0);
+    expect_good(repo, TZ_VERIFY_CONTENT);
+}
+
+/* Take away every n-th object of a store, beginning with the first-th. */
+static size_t lose(size_t store, size_t first, size_t n, const char *prefix)
+{
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    size_t lost = 0;
+
+    MUST(tz_listing_read(&list, stores[store], prefix, err));
+    for (size_t i = first; i < list.count; i += n) {
+        if (strcmp(list.items[i].name, TZ_NAME_DESCRIPTOR) == 0)
+            continue;
+        MUST(tz_store_remove(stores[store], list.items[i].name, err));
+        lost++;
+    }
+    return lost;
+}
+
+static void test_nothing_to_do(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, false);
+
+    (void)state;
+    expect_level(repo);
+}
+
+static void test_lost_a_third(void **state)
+{
+    struct tz_sync_result result;
+
+    (void)state;
+    for (size_t first = 0; first < 3; first++) {
+        TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+        size_t lost = lose(WEST, first, 3, "");
+        assert_true(lost > 3);
+        sync_all(repo, true, &result);
+        assert_int_equal(result.objects, lost);
+        assert_int_equal(result.failed, 0);
+        assert_int_equal(result.behind, 0);
+        assert_true(result.bytes > 0);
+        expect_level(repo);
+    }
+}
+
+/* Both lack something else. */
+static void test_both_ways(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    struct tz_sync_result result;
+
+    (void)state;
+    size_t lost = lose(EAST, 0, 2, "");
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing left = {0};
+    MUST(tz_listing_read(&left, stores[EAST], "", err));
+    for (size_t i = 0; i < left.count; i++)
+        if (strcmp(left.items[i].name, TZ_NAME_DESCRIPTOR) != 0) {
+            MUST(tz_store_remove(stores[WEST], left.items[i].name, err));
+            lost++;
+        }
+    sync_all(repo, true, &result);
+    assert_int_equal(result.objects, lost);
+    assert_int_equal(result.behind, 0);
+    expect_level(repo);
+}
+
+/* A store that came back empty gets everything; the catalog that believes otherwise is not trusted.
+ */
+static void fill_empty(bool full)
+{
+    struct tz_sync_result result;
+    size_t count = tz_fixture_count(fixture.east, "");
+
+    MUST(tz_store_remove(stores[WEST], TZ_NAME_DESCRIPTOR, err));
+    (void)lose(WEST, 0, 1, "");
+    assert_int_equal(tz_fixture_count(fixture.west, ""), 0);
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = open_to_fill();
+    sync_all(repo, full, &result);
+    assert_int_equal(result.objects, count - 1); /* the opening has written the descriptor */
+    assert_int_equal(result.behind, 0);
+    tz_repo_free(TZ_TAKE(repo));
+    repo = tz_fixture_open(&fixture, true);
+    expect_level(repo);
+    tz_repo_free(TZ_TAKE(repo));
+    tz_fixture_check(&fixture, "west");
+}
+
+static void test_fill_empty(void **state)
+{
+    (void)state;
+    fill_empty(true);
+    fill_empty(false);
+}
+
+/* A third store in the configuration. */
+static void test_third_store(void **state)
+{
+    char *north = tz_path_join(fixture.folder, "north");
+    char text[4096], url[1024];
+    struct tz_sync_result result;
+
+    (void)state;
+    MUST(tz_make_dirs(north, 0700, err));
+    (void)snprintf(url, sizeof(url), "file://%s", north);
+    (void)snprintf(text, sizeof(text),
+                   "[source tree]\ntype = directory\npath = %s\n"
+                   "[store north]\nurl = %s\nlocation = sapporo\n",
+                   fixture.tree, url);
+    const struct tz_fixture_options options = {.more = "frame_size = 256K\npack_size = 1M\n",
+                                               .sources = text};
+    tz_fixture_configure(&fixture, &options, NULL, NULL);
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = open_to_fill();
+    assert_int_equal(tz_mirror_count(tz_repo_mirror(repo)), 3);
+    sync_all(repo, false, &result);
+    assert_int_equal(result.objects, tz_fixture_count(fixture.east, "") - 1);
+    assert_int_equal(result.behind, 0);
+    assert_int_equal(tz_fixture_count(url, ""), tz_fixture_count(fixture.east, ""));
+    tz_repo_free(TZ_TAKE(repo));
+    repo = tz_fixture_open(&fixture, true);
+    expect_level(repo);
+    tz_repo_free(TZ_TAKE(repo));
+    tz_fixture_check(&fixture, "north");
+    free(north);
+}
+
+/* A backup that one store missed is brought there, whoever holds only a writer's key. */
+static void test_degraded(void **state)
+{
+    const struct faulty_plan plan = {
+        .calls = FAULTY_PUT, .at = 2, .times = FAULTY_FOR_GOOD, .kind = TZ_NOSPC};
+    const struct tz_fixture_options options = {.more = "frame_size = 256K\npack_size = 1M\n"};
+    char *key = tz_path_join(fixture.folder, "writer-key");
+    struct tz_backup_result backup;
+    struct tz_sync_result result;
+
+    (void)state;
+    tz_fixture_add_writer(&fixture, key);
+    tz_fixture_configure(&fixture, &options, NULL, key);
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, false);
+    faulty_store_plan(tz_fixture_spoil(repo, WEST), &plan);
+    tz_fixture_fill(&fixture, "new", 3000000, 4711);
+    tz_fixture_backup(repo, "tree", &backup);
+    assert_false(backup.complete);
+    assert_int_equal(backup.stores, 1U << EAST);
+    tz_backup_result_clear(&backup);
+    /* The store that failed stays out for this run. */
+    sync_all(repo, false, &result);
+    assert_int_equal(result.objects, 0);
+    assert_true(result.behind > 4);
+    tz_repo_free(TZ_TAKE(repo));
+
+    repo = tz_fixture_open(&fixture, false);
+    assert_int_equal(tz_keys_role(tz_repo_keys(repo)), TZ_ROLE_WRITER);
+    sync_all(repo, false, &result);
+    assert_true(result.objects > 4);
+    assert_int_equal(result.behind, 0);
+    assert_int_equal(tz_fixture_compare_stores(&fixture), 0);
+    expect_nothing_to_do(repo, true);
+    expect_good(repo, TZ_VERIFY_CIPHERTEXT);
+    tz_repo_free(TZ_TAKE(repo));
+    tz_fixture_configure(&fixture, &options, NULL, NULL);
+    char *usual = tz_path_join(fixture.folder, "key");
+    tz_fixture_configure(&fixture, &options, NULL, usual);
+    tz_fixture_check(&fixture, "west");
+    free(usual);
+    free(key);
+}
+
+/* Is every head of the store one whose packs are all there, and every seal one whose head is? */
+static void expect_consistent(struct tz_repo *repo, size_t store)
+{
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+
+    MUST(tz_listing_read(&list, stores[store], "generations/", err));
+    for (size_t i = 0; i < list.count; i++) {
+        TZ_SCOPED(tz_scoped_head) struct tz_head head = {0};
+        TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+        struct tz_name name = tz_name_parse(list.items[i].name);
+        char text[TZ_NAME_TEXT];
+        tz_name_head(text, name.source_id, name.time_ns, name.hash);
+        assert_true(is_there(stores[store], text));
+        MUST(tz_catalog_get_head(tz_repo_catalog(repo), name.hash, &body, err));
+        MUST(tz_head_read(&head, body.data, body.len, err));
+        for (uint32_t k = 0; k < head.pack_count; k++) {
+            tz_name_pack(text, head.packs[k]);
+            assert_true(is_there(stores[store], text));
+        }
+    }
+}
+
+/* Whichever put fails: what is in the store is never a head without its packs, and the next run
+ * copies the rest, and only that. */
+static void test_resumes(void **state)
+{
+    size_t count = tz_fixture_count(fixture.east, ""), copied = 0;
+
+    (void)state;
+    for (unsigned n = 1; n < count; n++) {
+        const struct faulty_plan plan = {.calls = FAULTY_PUT,
+                                         .at = n,
+                                         .times = FAULTY_FOR_GOOD,
+                                         .way = n % 2 ? FAULTY_BEFORE : FAULTY_AFTER,
+                                         .kind = TZ_IO};
+        struct tz_sync_result result;
+        TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, false);
+        size_t lost = lose(WEST, 0, 1, "");
+        assert_int_equal(lost, count - 1);
+        faulty_store_plan(tz_fixture_spoil(repo, WEST), &plan);
+        sync_all(repo, true, &result);
+        assert_int_equal(result.objects, n - 1);
+        assert_int_equal(result.behind, lost - (n - 1));
+        expect_consistent(repo, WEST);
+        tz_repo_free(TZ_TAKE(repo));
+
+        repo = tz_fixture_open(&fixture, false);
+        sync_all(repo, true, &result);
+        copied += result.objects;
+        assert_int_equal(result.behind, 0);
+        /* A put that failed after it was done is not repeated. */
+        assert_int_equal(result.objects, lost - (n - 1) - (n % 2 ? 0 : 1));
+        assert_int_equal(tz_fixture_compare_stores(&fixture), 0);
+    }
+    assert_true(copied > 0);
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    expect_level(repo);
+}
+
+/* Packs, index, keys and tombstones, heads, seals. */
+static void test_order(void **state)
+{
+    static const enum tz_name_kind ranks[] = {TZ_NAME_IS_PACK, TZ_NAME_IS_INDEX, TZ_NAME_IS_KEY,
+                                              TZ_NAME_IS_HEAD, TZ_NAME_IS_SEAL};
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, false);
+    struct tz_sync_result result;
+    size_t rank = 0;
+
+    (void)state;
+    (void)lose(WEST, 0, 1, "");
+    struct faulty_store *faulty = tz_fixture_spoil(repo, WEST);
+    sync_all(repo, true, &result);
+    char *journal = faulty_store_journal(faulty);
+    for (char *rest = journal, *name; (name = strsep(&rest, " ")) && *name;) {
+        enum tz_name_kind kind = tz_name_parse(name).kind;
+        while (rank < TZ_COUNT(ranks) && ranks[rank] != kind)
+            rank++;
+        assert_true(rank < TZ_COUNT(ranks));
+    }
+    assert_int_equal(rank, TZ_COUNT(ranks) - 1);
+    free(journal);
+    expect_level(repo);
+}
+
+/* A copy that is damaged is not spread; a good one elsewhere would be. */
+static void test_damaged_source(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    struct tz_sync_result result;
+    int64_t pack = 0;
+    enum tz_copy_state copy;
+
+    (void)state;
+    list_class(stores[EAST], TZ_NAME_IS_PACK, TZ_PACK_DATA, &list);
+    const char *name = list.items[0].name;
+    get_object(stores[EAST], name, &bytes);
+    bytes.data[bytes.len / 2] ^= 1;
+    put_object(stores[EAST], name, bytes.data, bytes.len);
+    size_t lost = lose(WEST, 0, 1, "packs/") + lose(WEST, 0, 1, "generations/");
+    sync_all(repo, true, &result);
+    assert_int_equal(result.failed, 1);
+    assert_false(is_there(stores[WEST], name));
+    expect_consistent(repo, WEST);
+    assert_true(result.behind > 0 && result.behind < lost);
+    assert_int_equal(result.objects + result.behind + 1, lost); /* a damaged one has no source */
+    MUST(tz_catalog_find_object(tz_repo_catalog(repo), name, &pack, NULL, err));
+    MUST(tz_catalog_get_copy(tz_repo_catalog(repo), pack, tz_repo_store(repo, EAST), &copy, err));
+    assert_int_equal(copy, TZ_COPY_DAMAGED);
+
+    bytes.data[bytes.len / 2] ^= 1;
+    put_object(stores[EAST], name, bytes.data, bytes.len);
+    struct tz_verify_result verified;
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, false, &verified); /* sees that it is whole again */
+    assert_int_equal(verified.stores[EAST].damaged_count, 0);
+    tz_verify_result_clear(&verified);
+    sync_all(repo, true, &result);
+    assert_int_equal(result.behind, 0);
+    expect_level(repo);
+}
+
+/* Packs under a tombstone that no generation needs stay away; others are copied all the same. */
+static void test_condemned(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    TZ_SCOPED(tz_scoped_pack_info) struct tz_pack_info info = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    struct tz_sync_result result;
+    char name[TZ_NAME_TEXT];
+    int64_t pack = 0;
+
+    (void)state;
+    /* A pack that the catalog knows and nobody needs. */
+    MUST(tz_buf_append(&bytes, "unneeded", 8, err));
+    MUST(tz_sha256(info.hash, bytes.data, bytes.len, err));
+    info.size = bytes.len;
+    info.kind = TZ_PACK_DATA;
+    MUST(tz_catalog_add_pack(tz_repo_catalog(repo), &info, &pack, err));
+    tz_name_pack(name, info.hash);
+    put_object(stores[EAST], name, bytes.data, bytes.len);
+    MUST(tz_catalog_condemn(tz_repo_catalog(repo), info.hash, err));
+    list_class(stores[EAST], TZ_NAME_IS_PACK, TZ_PACK_DATA, &list);
+    for (size_t i = 0; i < list.count; i++)
+        MUST(
+            tz_catalog_condemn(tz_repo_catalog(repo), tz_name_parse(list.items[i].name).hash, err));
+    size_t lost = lose(WEST, 0, 1, "packs/");
+    sync_all(repo, true, &result);
+    assert_int_equal(result.objects, lost);
+    assert_int_equal(result.behind, 0);
+    assert_false(is_there(stores[WEST], name));
+    struct tz_verify_result verified;
+    run_verify(repo, TZ_VERIFY_PRESENCE, true, &verified);
+    assert_true(verified.ok);
+    assert_int_equal(verified.stores[WEST].healed_count, 0);
+    tz_verify_result_clear(&verified);
+}
+
+struct running {
+    struct tz_repo *repo;
+    struct tz_sync_result result;
+};
+
+static void *run_sync(void *arg)
+{
+    struct running *running = arg;
+
+    sync_all(running->repo, true, &running->result);
+    return NULL;
+}
+
+/* A generation that is given up while it is copied is not brought back. */
+static void test_pruned_meanwhile(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing heads = {0};
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing seals = {0};
+    const struct faulty_plan plan = {.calls = FAULTY_PUT};
+    struct running running = {.repo = repo};
+    pthread_t thread;
+
+    (void)state;
+    list_class(stores[EAST], TZ_NAME_IS_HEAD, 0, &heads);
+    list_class(stores[EAST], TZ_NAME_IS_SEAL, 0, &seals);
+    (void)lose(WEST, 0, 1, "");
+    struct faulty_store *faulty = tz_fixture_spoil(repo, WEST);
+    faulty_store_plan(faulty, &plan);
+    faulty_store_hold(faulty);
+    assert_int_equal(pthread_create(&thread, NULL, run_sync, &running), 0);
+    faulty_store_await(faulty, 1);
+    MUST(tz_store_remove(stores[EAST], heads.items[0].name, err));
+    MUST(tz_store_remove(stores[EAST], seals.items[0].name, err));
+    faulty_store_let_go(faulty);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(running.result.failed, 0);
+    assert_int_equal(running.result.behind, 0);
+    assert_false(is_there(stores[WEST], heads.items[0].name));
+    assert_false(is_there(stores[WEST], seals.items[0].name));
+    assert_true(is_there(stores[WEST], heads.items[1].name));
+    assert_true(is_there(stores[WEST], seals.items[1].name));
+}
+
+static void test_from_and_to(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    struct tz_sync_options options = {.repo = repo, .full = true, .to = "west"};
+    struct tz_sync_result result;
+    struct tz_error why = {0};
+
+    (void)state;
+    size_t east = lose(EAST, 0, 2, "packs/"), west = lose(WEST, 1, 2, "packs/");
+    MUST(tz_sync(&options, &result, err));
+    assert_int_equal(result.objects, west);
+    assert_int_equal(result.behind, 0);
+    options.to = NULL;
+    options.from = "east";
+    MUST(tz_sync(&options, &result, err));
+    assert_int_equal(result.objects, 0);
+    options.from = "west";
+    MUST(tz_sync(&options, &result, err));
+    assert_int_equal(result.objects, east);
+    expect_level(repo);
+    options.from = "north";
+    assert_int_equal(tz_sync(&options, &result, &why), -1);
+    assert_int_equal(why.kind, TZ_INVALID);
+}
+
+static void see_progress(void *arg, const struct tz_verify_progress *progress)
+{
+    *(struct tz_verify_progress *)arg = *progress;
+}
+
+static void test_progress(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    struct tz_verify_progress last = {0};
+    const struct tz_sync_options options = {
+        .repo = repo, .full = true, .progress = see_progress, .progress_arg = &last};
+    struct tz_sync_result result;
+
+    (void)state;
+    size_t lost = lose(WEST, 0, 2, "");
+    MUST(tz_sync(&options, &result, err));
+    assert_int_equal(result.objects, lost);
+    assert_int_equal(last.objects, lost);
+    assert_int_equal(last.objects_total, lost);
+    assert_int_equal(last.bytes, result.bytes);
+    assert_int_equal(last.bytes_total, result.bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_nothing_to_do, enter, leave),
+        cmocka_unit_test_setup_teardown(test_lost_a_third, enter, leave),
+        cmocka_unit_test_setup_teardown(test_both_ways, enter, leave),
+        cmocka_unit_test_setup_teardown(test_fill_empty, enter, leave),
+        cmocka_unit_test_setup_teardown(test_third_store, enter, leave),
+        cmocka_unit_test_setup_teardown(test_degraded, enter, leave),
+        cmocka_unit_test_setup_teardown(test_resumes, enter, leave),
+        cmocka_unit_test_setup_teardown(test_order, enter, leave),
+        cmocka_unit_test_setup_teardown(test_damaged_source, enter, leave),
+        cmocka_unit_test_setup_teardown(test_condemned, enter, leave),
+        cmocka_unit_test_setup_teardown(test_pruned_meanwhile, enter, leave),
+        cmocka_unit_test_setup_teardown(test_from_and_to, enter, leave),
+        cmocka_unit_test_setup_teardown(test_progress, enter, leave),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

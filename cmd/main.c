@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 
@@ -88,6 +89,9 @@ int main(int argc, char **argv)
     struct tz_context context;
     struct tz_error err = {0};
 
+    /* Large buffers pass between threads: they are mapped, so that freed ones do not stay with the
+     * thread that took them. */
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
     set_locale();
     int code = tz_options_parse(&context, argc, argv, &err);
     if (code) {

@@ -159,8 +159,7 @@ static int follow_link(struct export *export, struct tz_entry *entry, struct tz_
         memcmp(target.path, entry->link, entry->link_len) != 0)
         return tz_fail(err, TZ_CORRUPT, "it is a hard link to '%s', which is not there",
                        entry->link);
-    if (target.type == TZ_ENTRY_FILE)
-        tz_losses_add(&export->losses, LOSS_HARDLINKS, entry);
+    tz_losses_add(&export->losses, LOSS_HARDLINKS, entry);
     if (tz_entry_set_path(&target, entry->path, entry->path_len, err))
         return -1;
     tz_entry_clear(entry);
@@ -221,12 +220,22 @@ static int write_entry(struct export *export, const struct tz_entry *entry, stru
     return 0;
 }
 
+/* Is the link one that the format can hold as such? */
+static bool holds_link(const struct export *export, const struct tz_entry *entry)
+{
+    if (!(export->form->holds & HOLDS_HARDLINKS))
+        return false;
+    return !export->links || tz_link_table_is_file(export->links, entry->link, entry->link_len);
+}
+
 static int take_entry(struct export *export, struct tz_entry *entry, struct tz_error *err)
 {
     tz_export_report(export, false);
     if (entry->path_len == 0 && !(export->form->holds & HOLDS_ROOT))
         return 0;
-    if (entry->type == TZ_ENTRY_HARDLINK && !(export->form->holds & HOLDS_HARDLINKS) &&
+    if (export->links && entry->type == TZ_ENTRY_FILE)
+        tz_link_table_note_file(export->links, entry->path, entry->path_len);
+    if (entry->type == TZ_ENTRY_HARDLINK && !holds_link(export, entry) &&
         follow_link(export, entry, err))
         return -1;
     return write_entry(export, entry, err);

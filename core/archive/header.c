@@ -190,12 +190,14 @@ static void put_inode(const struct header *header)
 {
     const struct tz_entry *entry = header->entry;
     bool is_link = entry->type == TZ_ENTRY_HARDLINK;
+    unsigned names = 1;
     uint32_t number = 0;
 
     if (!header->export->links)
         return;
-    unsigned names = tz_link_table_names(header->export->links, is_link ? entry->link : entry->path,
-                                         is_link ? entry->link_len : entry->path_len, &number);
+    if (is_link || entry->type == TZ_ENTRY_FILE)
+        names = tz_link_table_names(header->export->links, is_link ? entry->link : entry->path,
+                                    is_link ? entry->link_len : entry->path_len, &number);
     archive_entry_set_nlink(header->out, names);
     archive_entry_set_ino(header->out, number ? number : header->export->next_inode++);
 }

@@ -13,6 +13,7 @@ struct link {
     size_t len;
     unsigned names;
     uint32_t number;
+    bool is_file;
 };
 
 struct link_table {
@@ -106,6 +107,19 @@ unsigned tz_link_table_names(const struct link_table *table, const char *path, s
 
     *ret_number = link->number;
     return link->path ? link->names : 1;
+}
+
+void tz_link_table_note_file(struct link_table *table, const char *path, size_t len)
+{
+    struct link *link = find(table, table->slots, table->cap, path, len);
+
+    if (link->path)
+        link->is_file = true;
+}
+
+bool tz_link_table_is_file(const struct link_table *table, const char *path, size_t len)
+{
+    return find(table, table->slots, table->cap, path, len)->is_file;
 }
 
 uint32_t tz_link_table_count(const struct link_table *table)

@@ -7,8 +7,8 @@
 
 static const char *const texts[LOSS_COUNT] = {
     [LOSS_XATTRS] = "extended attributes",
-    [LOSS_XATTR_NAMES] =
-        "names of extended attributes beyond ASCII (other programs may restore them with %XX)",
+    [LOSS_XATTR_NAMES] = "plain names of extended attributes beyond ASCII (they are written with "
+                         "%XX, which not every program undoes)",
     [LOSS_ACLS] = "access control lists",
     [LOSS_FLAGS] = "inode flags",
     [LOSS_OWNERS] = "owners",
@@ -18,7 +18,7 @@ static const char *const texts[LOSS_COUNT] = {
     [LOSS_FRACTIONS] = "fractions of seconds",
     [LOSS_EARLY_FRACTIONS] = "fractions of seconds before 1970",
     [LOSS_TIMES] = "times so far away (the nearest one stands there instead)",
-    [LOSS_HARDLINKS] = "hard links (each name has the content for itself)",
+    [LOSS_HARDLINKS] = "such hard links (each name stands for itself)",
     [LOSS_HOLES] = "holes (they are written as zeros)",
     [LOSS_NAMES] = "names that are not UTF-8 (such bytes are written as %XX)",
 };

@@ -52,6 +52,10 @@ int tz_link_table_add(struct link_table *table, const char *path, size_t len,
  * 0 if it has but one). */
 unsigned tz_link_table_names(const struct link_table *table, const char *path, size_t len,
                              uint32_t *ret_number);
+/* This path, if it is the first name of several, is that of a file; the others are those of links,
+ * pipes and devices, which a cpio has once for each name. */
+void tz_link_table_note_file(struct link_table *table, const char *path, size_t len);
+bool tz_link_table_is_file(const struct link_table *table, const char *path, size_t len);
 uint32_t tz_link_table_count(const struct link_table *table);
 
 struct export

@@ -242,6 +242,7 @@ static int set_up(struct run *run, struct tz_error *err)
     scanning.bad_packs = run->bad_packs;
     scanning.bad_count = run->bad_count;
     scanning.data_size = tz_packer_frame_size(run->packer);
+    scanning.buffers = tz_packer_buffers(run->packer);
     return tz_scan_start(&run->scan, &scanning, err);
 }
 

@@ -68,6 +68,7 @@ struct scan_options {
     const int64_t *bad_packs;     /* sorted */
     size_t bad_count;
     size_t data_size; /* of a batch's buffer */
+    struct tz_recycler *buffers; /* where they come from */
     struct warnings *warnings;
 };
 struct scan;

@@ -225,12 +225,7 @@ static int make_room(struct scan *scan, struct tz_error *err)
 {
     struct batch *batch = scan->batch;
 
-    if (!batch->data) {
-        batch->data = malloc(scan->options.data_size + TZ_AEAD_TAG);
-        if (!batch->data)
-            return tz_fail_nomem(err);
-    }
-    return 0;
+    return batch->data ? 0 : tz_recycler_take(scan->options.buffers, &batch->data, err);
 }
 
 static void drop(struct record *record)

@@ -16,14 +16,14 @@
  * damages the database.  FULL would sync at each commit, which is not needed: the catalog is a
  * cache, and what it forgets (that a pack is stored, say) is learnt again from the stores.
  *
- * cache_size is in KiB when negative: 32 MiB of the 128 that the whole program may use.  No
+ * cache_size is in KiB when negative: 12 MiB of the 128 that the whole program may use.  No
  * mmap: an I/O error would be a SIGBUS, and the file's pages would count as ours.
  *
  * The log is moved into the database when it has 64 MiB: chunks' rows are scattered, and pages
  * that several transactions changed are then moved once.
  */
 static const char settings[] = "PRAGMA synchronous = NORMAL;"
-                               "PRAGMA cache_size = -32768;"
+                               "PRAGMA cache_size = -12288;"
                                "PRAGMA mmap_size = 0;"
                                "PRAGMA wal_autocheckpoint = 16384;"
                                "PRAGMA journal_size_limit = 67108864;"

@@ -29,8 +29,8 @@ struct copy {
     struct sync *sync;
     char name[TZ_NAME_TEXT];
     int64_t object;
-    uint64_t size;
     uint32_t sources, targets;
+    struct tz_blob *room; /* to read it into */
     /* What came out. */
     struct tz_blob *blob;
     uint32_t damaged, gone; /* of the sources */
@@ -95,49 +95,48 @@ static void report(struct sync *sync, bool now)
     sync->options->progress(sync->options->progress_arg, &sync->progress);
 }
 
-/* Read a whole object into a blob. */
-static int read_blob(struct tz_store *store, const char *name, uint64_t size, struct tz_blob **ret,
+/* Read a whole object into the blob; one byte more shows that it is too long. */
+static int read_blob(struct tz_store *store, const char *name, struct tz_blob *blob,
                      struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_blob) struct tz_blob *blob = NULL;
-
-    /* One byte more shows an object that is too long. */
-    if (tz_blob_new(&blob, (size_t)size + 1, err))
-        return -1;
     struct tz_buf buf = {.data = blob->data, .cap = blob->cap};
-    int failed = tz_check_read(store, name, 0, (size_t)size + 1, &buf, err);
-    /* A driver may have wanted more room. */
+
+    int failed = tz_check_read(store, name, 0, blob->cap, &buf, err);
+    /* A driver may have wanted more room, and moved it. */
     blob->data = buf.data;
     blob->cap = buf.cap;
-    blob->len = buf.len;
-    if (failed)
+    blob->len = failed ? 0 : buf.len;
+    return failed;
+}
+
+/* Room for the object as store i has it; mostly it is there. */
+static int make_room(struct copy *copy, struct tz_store *store, struct tz_error *err)
+{
+    struct tz_store_stat stat;
+
+    if (copy->room)
+        return 0;
+    if (tz_store_stat(store, copy->name, &stat, err))
         return -1;
-    if ((uintptr_t)blob->data % TZ_BLOB_ALIGN != 0 || blob->cap % TZ_BLOB_ALIGN != 0)
-        return tz_blob_copy(ret, blob->data, blob->len, err);
-    *ret = TZ_TAKE(blob);
-    return 0;
+    if (!stat.exists)
+        return tz_fail(err, TZ_NOT_FOUND, "'%s' is not there", copy->name);
+    if (stat.size > tz_check_size_max(tz_name_parse(copy->name).kind))
+        return tz_fail(err, TZ_CORRUPT, "'%s' is too large", copy->name);
+    return tz_blob_new(&copy->room, (size_t)stat.size + 1, err);
 }
 
 static int read_source(struct copy *copy, size_t i, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_blob) struct tz_blob *blob = NULL;
     struct tz_store *store = tz_mirror_store(copy->sync->mirror, i);
-    uint64_t size = copy->size;
 
-    if (size == 0) {
-        struct tz_store_stat stat;
-        if (tz_store_stat(store, copy->name, &stat, err))
-            return -1;
-        if (!stat.exists)
-            return tz_fail(err, TZ_NOT_FOUND, "'%s' is not there", copy->name);
-        size = stat.size;
-    }
-    if (size > tz_check_size_max(tz_name_parse(copy->name).kind))
-        return tz_fail(err, TZ_CORRUPT, "'%s' is too large", copy->name);
-    if (read_blob(store, copy->name, size, &blob, err) ||
-        tz_check_bytes(copy->sync->repo->keys, copy->name, blob->data, blob->len, false, err))
+    if (make_room(copy, store, err) || read_blob(store, copy->name, copy->room, err) ||
+        tz_check_bytes(copy->sync->repo->keys, copy->name, copy->room->data, copy->room->len, false,
+                       err))
         return -1;
-    copy->blob = TZ_TAKE(blob);
+    /* Drivers write aligned memory past the page cache. */
+    if ((uintptr_t)copy->room->data % TZ_BLOB_ALIGN != 0 || copy->room->cap % TZ_BLOB_ALIGN != 0)
+        return tz_blob_copy(&copy->blob, copy->room->data, copy->room->len, err);
+    copy->blob = TZ_TAKE(copy->room);
     return 0;
 }
 
@@ -260,6 +259,7 @@ static int collect(struct sync *sync, struct tz_error *err)
     sync->used--;
     int failed = copy->fatal.kind != TZ_OK ? tz_check_pass(err, &copy->fatal)
                                            : note_sources(sync, copy, err) || send(sync, copy, err);
+    tz_blob_drop(TZ_TAKE(copy->room));
     tz_blob_drop(TZ_TAKE(copy->blob));
     return failed || take_results(sync, err) ? -1 : 0;
 }
@@ -269,14 +269,18 @@ static int submit(struct sync *sync, const struct tz_target *target, uint32_t so
 {
     if (tz_interrupt_check(err) || (sync->used == READERS && collect(sync, err)))
         return -1;
-    struct copy *copy = &sync->copies[(sync->first + sync->used++) % READERS];
+    struct copy *copy = &sync->copies[(sync->first + sync->used) % READERS];
     *copy = (struct copy){.job.run = run,
                           .sync = sync,
                           .object = target->object,
-                          .size = target->size,
                           .sources = sources,
                           .targets = targets};
     memcpy(copy->name, target->name, sizeof(copy->name));
+    /* By this thread: memory of the others' own would grow by what they free for each other. */
+    if (target->size > 0 && target->size <= TZ_PACK_SIZE_MAX &&
+        tz_blob_new(&copy->room, (size_t)target->size + 1, err))
+        return -1;
+    sync->used++;
     tz_pool_submit(sync->pool, &copy->job);
     return 0;
 }
@@ -538,8 +542,10 @@ static void tear_down(struct sync *sync)
     struct tz_error ignored = {0};
 
     tz_pool_free(sync->pool);
-    for (size_t i = 0; i < READERS; i++)
+    for (size_t i = 0; i < READERS; i++) {
+        tz_blob_drop(sync->copies[i].room);
         tz_blob_drop(sync->copies[i].blob);
+    }
     /* After a failure: what was stored all the same. */
     if (take_results(sync, &ignored))
         tz_debug("%s", ignored.message);

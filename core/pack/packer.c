@@ -6,6 +6,8 @@
 #define DEFAULT_PACK_SIZE  (16U << 20)
 /* A dry run remembers this many new chunks to count repeated ones once. */
 #define DRY_RUN_IDS 1000000U
+/* Frame buffers that wait for their next use. */
+#define SPARE_BUFFERS 2U
 
 static int make_sealers(struct tz_packer *packer, int level, struct tz_error *err)
 {
@@ -36,7 +38,8 @@ int tz_packer_new(struct tz_packer **ret, const struct tz_packer_options *option
     packer->ratio = 1.0;
     packer->next_tag = 1;
     packer->unindexed_fd = -1;
-    if (make_sealers(packer, config->compression, err) ||
+    if (tz_recycler_new(&packer->buffers, packer->frame_size + TZ_AEAD_TAG, SPARE_BUFFERS, err) ||
+        make_sealers(packer, config->compression, err) ||
         (!packer->dry_run && tz_packer_recall_unindexed(packer, err)))
         return -1;
     *ret = TZ_TAKE(packer);
@@ -69,8 +72,7 @@ void tz_packer_free(struct tz_packer *packer)
         free(packer->lanes[i].buffer);
         free(packer->lanes[i].chunks);
     }
-    for (unsigned i = 0; i < packer->spares; i++)
-        free(packer->spare[i]);
+    tz_recycler_free(packer->buffers);
     if (packer->unindexed_fd >= 0)
         (void)close(packer->unindexed_fd);
     tz_idset_clear(&packer->fresh);
@@ -152,20 +154,17 @@ int tz_packer_submit(struct tz_packer *packer, struct work *work, struct tz_erro
 
 int tz_packer_buffer(struct tz_packer *packer, uint8_t **ret, struct tz_error *err)
 {
-    if (packer->spares) {
-        *ret = packer->spare[--packer->spares];
-        return 0;
-    }
-    *ret = malloc(packer->frame_size + TZ_AEAD_TAG);
-    return *ret ? 0 : tz_fail_nomem(err);
+    return tz_recycler_take(packer->buffers, ret, err);
 }
 
 void tz_packer_return(struct tz_packer *packer, uint8_t *buffer)
 {
-    if (buffer && packer->spares < TZ_COUNT(packer->spare))
-        packer->spare[packer->spares++] = buffer;
-    else
-        free(buffer);
+    tz_recycler_give(packer->buffers, buffer);
+}
+
+struct tz_recycler *tz_packer_buffers(const struct tz_packer *packer)
+{
+    return packer->buffers;
 }
 
 int tz_packer_has(struct tz_packer *packer, const uint8_t id[TZ_ID_SIZE], bool *ret,

@@ -6,6 +6,7 @@
 #define TOZAI_PACK_PACKER_H
 
 #include "tozai/core/packwriter.h"
+#include "tozai/util/recycle.h"
 
 #include "idset.h"
 
@@ -92,8 +93,7 @@ struct tz_packer {
     int unindexed_fd; /* -1 in a dry run */
     uint64_t unindexed_len;
     bool unindexed_stays; /* some of it cannot be indexed now */
-    uint8_t *spare[1]; /* buffers for the next frames */
-    unsigned spares;
+    struct tz_recycler *buffers; /* of frames */
     double ratio; /* of sealed to plain, recently */
     struct tz_packer_stats stats;
 };

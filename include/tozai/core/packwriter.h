@@ -12,6 +12,7 @@
 #include "tozai/core/pack.h"
 #include "tozai/core/repo.h"
 #include "tozai/util/pool.h"
+#include "tozai/util/recycle.h"
 
 struct tz_packer;
 
@@ -39,6 +40,8 @@ size_t tz_packer_frame_size(const struct tz_packer *packer);
  * tz_packer_return() or with a frame. */
 int tz_packer_buffer(struct tz_packer *packer, uint8_t **ret, struct tz_error *err) TZ_MUST_CHECK;
 void tz_packer_return(struct tz_packer *packer, uint8_t *buffer);
+/* Where they come from, for other threads; lives as long as the packer. */
+struct tz_recycler *tz_packer_buffers(const struct tz_packer *packer);
 
 /* Is the chunk stored already, or on its way?  Condemned and lost copies do not count. */
 int tz_packer_has(struct tz_packer *packer, const uint8_t id[TZ_ID_SIZE], bool *ret,

@@ -277,7 +277,8 @@ static void copies_are_whole_while_others_write_with_a_rollback_journal(void **s
 static void a_busy_database_is_copied_in_one_go(void **state)
 {
     struct tz_source_fixture *f = *state;
-    int status = 0;
+    int status = 0, ready[2];
+    char byte;
 
     make_database(f->paths[0], "WAL", 4096);
     sqlite3 *database = open_database(f->paths[0]);
@@ -285,18 +286,25 @@ static void a_busy_database_is_copied_in_one_go(void **state)
                       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
                       "i < 12000) INSERT INTO large SELECT randomblob(4000) FROM n");
     assert_int_equal(sqlite3_close(database), SQLITE_OK);
+    assert_int_equal(pipe(ready), 0);
     pid_t writer = fork();
     if (writer == 0) {
         database = open_database(f->paths[0]);
-        for (;;)
+        for (int i = 0;; i++) {
             execute(database, "PRAGMA synchronous=OFF; UPDATE t SET filler = randomblob(50) "
-                              "WHERE id = abs(random()) % 20000");
+                              "WHERE id = abs(random() % 20000)");
+            if (i == 10 && write(ready[1], "x", 1) != 1)
+                _exit(1);
+        }
     }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
     TZ_SCOPED(tz_scoped_free) char *copy = back_up(f, NULL);
     check_copy(copy, 20000);
     assert_int_equal(waitpid(writer, &status, WNOHANG), 0);
     assert_int_equal(kill(writer, SIGKILL), 0);
     assert_int_equal(waitpid(writer, &status, 0), writer);
+    assert_int_equal(close(ready[0]), 0);
+    assert_int_equal(close(ready[1]), 0);
 }
 
 static struct tz_entry stat_now(struct tz_source_fixture *f)

@@ -187,6 +187,28 @@ static int fail_at(struct tz_archive_reader *reader, enum tz_error_kind kind, co
     return tz_while(err, "archive '%s'", reader->name);
 }
 
+static int fail_encrypted(struct tz_archive_reader *reader, struct tz_error *err)
+{
+    (void)fail_at(reader, TZ_UNSUPPORTED, "what follows is encrypted", err);
+    return tz_hint(err, "unpack it with the program that made it, and import or back up that");
+}
+
+static int fail_header(struct tz_archive_reader *reader, struct tz_error *err)
+{
+    const char *text = archive_error_string(reader->archive);
+
+    /* Without a format this question is not understood, but answered with a crash. */
+    if (archive_format(reader->archive) != 0 &&
+        archive_read_has_encrypted_entries(reader->archive) > 0)
+        return fail_encrypted(reader, err);
+    if (!reader->last && text && strncmp(text, "Unrecognized archive format", 27) == 0) {
+        (void)fail_at(reader, TZ_INVALID, "no format that is known here", err);
+        return tz_hint(err, "tar, cpio, zip, 7-Zip, rar, cab, lha, xar, ar, warc and iso9660 are, "
+                            "as they are or compressed");
+    }
+    return fail_at(reader, TZ_FAILED, NULL, err);
+}
+
 static int set_charset(struct tz_archive_reader *reader, struct tz_error *err)
 {
     if (!reader->charset ||
@@ -214,7 +236,7 @@ static int start(struct tz_archive_reader *reader, bool as_bytes, struct tz_erro
                               archive_read_set_skip_callback(archive, skip_fd) != ARCHIVE_OK)))
         return tz_fail_nomem(err);
     if (archive_read_open1(archive) != ARCHIVE_OK)
-        return fail_at(reader, TZ_INVALID, NULL, err);
+        return fail_header(reader, err);
     return 0;
 }
 
@@ -332,26 +354,6 @@ bool tz_archive_reader_ended(const struct tz_archive_reader *reader)
         tz_archive_reader_bytes(reader) < reader->given || !reader->at_end)
         return true;
     return memcmp(reader->tail, zeros, TAIL) == 0;
-}
-
-static int fail_encrypted(struct tz_archive_reader *reader, struct tz_error *err)
-{
-    (void)fail_at(reader, TZ_UNSUPPORTED, "what follows is encrypted", err);
-    return tz_hint(err, "unpack it with the program that made it, and import or back up that");
-}
-
-static int fail_header(struct tz_archive_reader *reader, struct tz_error *err)
-{
-    const char *text = archive_error_string(reader->archive);
-
-    if (archive_read_has_encrypted_entries(reader->archive) > 0)
-        return fail_encrypted(reader, err);
-    if (!reader->last && text && strncmp(text, "Unrecognized archive format", 27) == 0) {
-        (void)fail_at(reader, TZ_INVALID, "no format that is known here", err);
-        return tz_hint(err, "tar, cpio, zip, 7-Zip, rar, cab, lha, xar, ar, warc and iso9660 are, "
-                            "as they are or compressed");
-    }
-    return fail_at(reader, TZ_FAILED, NULL, err);
 }
 
 /* Names that stay bytes make it complain each time that they are not in the locale's character set.

@@ -363,7 +363,8 @@ static void warn_link(sqlite3_stmt *link, bool is_directory, tz_source_warn_fn *
     (void)tz_fail(&why, TZ_FAILED, "it is left out: a hard link to %s",
                   is_directory ? "a directory" : "what is not in the archive");
     tz_buf_reset(path);
-    if (append_key(path, sqlite3_column_blob(link, 1), len, NULL))
+    if (append_key(path, sqlite3_column_blob(link, 1), len, NULL) ||
+        tz_buf_append(path, "", 1, NULL))
         return;
     turn(path->data, len, '\0', '/');
     warn(arg, (const char *)path->data, len, &why);

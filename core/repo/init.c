@@ -191,8 +191,9 @@ int tz_repo_remove_slot(struct tz_repo *repo, const uint8_t hash[TZ_HASH_SIZE],
     if (!found)
         return tz_fail(err, TZ_NOT_FOUND, "there is no such key slot");
     if (is_operator && operators == 1) {
-        (void)tz_fail(err, TZ_INVALID, "this is the last operator slot: without it nothing could "
-                                       "ever be restored");
+        (void)tz_fail(err, TZ_INVALID,
+                      "this is the last operator slot: without it nothing could "
+                      "ever be restored");
         return tz_hint(err, "add another one first: tozai key add --role operator");
     }
     if (need_all(repo->mirror, err))

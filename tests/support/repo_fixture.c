@@ -60,8 +60,8 @@ void tz_fixture_configure(struct tz_fixture *f, const struct tz_fixture_options 
                        "[repository]\nstate = %s\nkey_file = %s\nthreads = 2\n%s\n"
                        "[store east]\nurl = %s\nlocation = tokyo\n"
                        "[store west]\nurl = %s\nlocation = osaka\n",
-                       f->state, key_file ? key_file : usual,
-                       options->more ? options->more : "", f->east, f->west));
+                       f->state, key_file ? key_file : usual, options->more ? options->more : "",
+                       f->east, f->west));
     if (options->sources)
         MUST(tz_buf_printf(&text, err, "%s", options->sources));
     else

@@ -24,7 +24,7 @@ struct tz_fixture {
     char *tree, *target, *state, *file;
     char *east, *west; /* URLs */
     struct tz_config *config;
-    unsigned warnings; /* that tz_fixture_open()'s repositories gave */
+    unsigned warnings;  /* that tz_fixture_open()'s repositories gave */
     char warning[2048]; /* the last of them */
 };
 

@@ -12,16 +12,16 @@
 
 struct tz_watch {
     /* What was seen. */
-    unsigned loads;      /* of files */
+    unsigned loads; /* of files */
     unsigned rewinds;
     uint64_t read_bytes; /* of all files, without holes */
 
     /* Change times are told this much older, so that a test need not wait until a file that it
      * made counts as old. */
     int64_t older_s;
-    const char *path; /* the file of the next three */
-    uint64_t from;    /* reads at or behind this offset... */
-    int fault;        /* ...fail with this errno, or */
+    const char *path;          /* the file of the next three */
+    uint64_t from;             /* reads at or behind this offset... */
+    int fault;                 /* ...fail with this errno, or */
     void (*happen)(void *arg); /* ...come after this */
     void *arg;
     const char *end_fault; /* finish() of the source fails with this text */

@@ -308,7 +308,7 @@ static void test_vanished(void **state)
     make_tree();
     watch.path = "dir/file-001";
     watch.happen = vanish;
-    watch.arg = (void *)(uintptr_t)"file-002";
+    watch.arg = (void *)(uintptr_t) "file-002";
     run(&result);
     /* The directory was listed before or after: both are right, but nothing else is missing. */
     assert_true(result.head.files >= FILES);
@@ -424,7 +424,7 @@ static void test_small_becomes_large(void **state)
     (void)state;
     make_tree();
     watch.path = "file-010";
-    watch.arg = (void *)(uintptr_t)"file-010";
+    watch.arg = (void *)(uintptr_t) "file-010";
     watch.happen = append_much;
     times_left = 1;
     run(&result);
@@ -432,7 +432,7 @@ static void test_small_becomes_large(void **state)
     tz_backup_result_clear(&result);
     check_stores();
     watch.path = "file-012";
-    watch.arg = (void *)(uintptr_t)"file-012";
+    watch.arg = (void *)(uintptr_t) "file-012";
     watch.happen = become_large; /* another file under this name */
     times_left = 1;
     run(&result);

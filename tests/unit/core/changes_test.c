@@ -149,8 +149,8 @@ static void change_somehow(const char *name, uint32_t page, uint64_t *seed)
         break;
     case 3: { /* punch */
         TZ_SCOPED(tz_scoped_fd) int fd = open(path, O_RDWR | O_CLOEXEC);
-        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                        (off_t)draw(seed, size + 1), (off_t)(draw(seed, 50) * page + 1));
+        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)draw(seed, size + 1),
+                        (off_t)(draw(seed, 50) * page + 1));
         break;
     }
     case 4: /* zeros that are no hole */

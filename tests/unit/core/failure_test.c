@@ -398,18 +398,16 @@ static void test_allocations_of_backup(void **state)
 
 static unsigned long restore_failing(unsigned long at, bool *ret_done)
 {
-    const struct tz_repo_options options = {.config = fixture.config,
-                                            .need_operator = true,
-                                            .purpose = "test",
-                                            .no_prompt = true};
+    const struct tz_repo_options options = {
+        .config = fixture.config, .need_operator = true, .purpose = "test", .no_prompt = true};
     struct tz_repo *repo = NULL;
     struct tz_head head = {0};
     struct tz_restore_result result = {0};
     struct tz_error err = {0};
 
     begin_failing(at);
-    int failed = tz_repo_open(&repo, &options, &err) ||
-                 tz_repo_find(repo, "tree", "latest", &head, &err);
+    int failed =
+        tz_repo_open(&repo, &options, &err) || tz_repo_find(repo, "tree", "latest", &head, &err);
     if (!failed) {
         const struct tz_restore_options restore = {.repo = repo,
                                                    .head = &head,

@@ -1,82 +1,9 @@
 /*
  * The pack writer over a real repository.
  */
-#include "repo_fixture.h"
-#include "seeded.h"
-
-#include "core/pack/packer.h"
+#include "packer_bench.h"
 
 #include "tozai/core/chunkreader.h"
-#include "tozai/util/file.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static struct tz_error err;
-
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        if (call)                                                                                  \
-            fail_msg("%s: %s", #call, err.message);                                                \
-    } while (0)
-
-/* A repository, and a packer with what it needs. */
-struct bench {
-    struct tz_fixture fixture;
-    struct tz_repo *repo;
-    struct tz_pool *pool;
-    struct tz_idhash *hash;
-    struct tz_packer *packer;
-};
-
-static void start(struct bench *b, bool dry_run)
-{
-    struct tz_packer_options options = {.dry_run = dry_run};
-
-    b->repo = tz_fixture_open(&b->fixture, true);
-    OK(tz_pool_new(&b->pool, 2, &err));
-    OK(tz_idhash_new(&b->hash, tz_keys_chunk_id_key(tz_repo_keys(b->repo)), &err));
-    options.repo = b->repo;
-    options.pool = b->pool;
-    OK(tz_packer_new(&b->packer, &options, &err));
-}
-
-static void stop(struct bench *b)
-{
-    tz_packer_free(b->packer);
-    tz_idhash_free(b->hash);
-    tz_pool_free(b->pool);
-    tz_repo_free(b->repo);
-    b->packer = NULL;
-}
-
-static int enter(void **state)
-{
-    const struct tz_fixture_options options = {.more = "frame_size = 256K\npack_size = 1M\n"};
-    struct bench *b = calloc(1, sizeof(*b));
-
-    tz_fixture_make(&b->fixture, &options);
-    start(b, false);
-    *state = b;
-    return 0;
-}
-
-static int leave(void **state)
-{
-    struct bench *b = *state;
-
-    if (b->packer)
-        stop(b);
-    tz_fixture_clear(&b->fixture);
-    free(b);
-    return 0;
-}
 
 /* A chunk of random bytes that the seed gives; every third is easy to compress. */
 static uint8_t *make_chunk(const struct bench *b, uint64_t seed, size_t len, uint8_t id[TZ_ID_SIZE])
@@ -160,8 +87,8 @@ static void a_chunk_is_stored_once(void **state)
     OK(tz_packer_flush(b->packer, &err));
     size_t packs = tz_fixture_count(b->fixture.east, "packs/");
 
-    stop(b);
-    start(b, false);
+    bench_stop(b);
+    bench_start(b, false);
     for (uint64_t i = 0; i < 50; i++)
         add_chunk(b, 0, i, 20000);
     OK(tz_packer_flush(b->packer, &err));
@@ -255,8 +182,8 @@ static void a_dry_run_stores_nothing(void **state)
 {
     struct bench *b = *state;
 
-    stop(b);
-    start(b, true);
+    bench_stop(b);
+    bench_start(b, true);
     for (int turn = 0; turn < 2; turn++)
         for (uint64_t i = 0; i < 30; i++)
             add_chunk(b, 0, i, 20000);
@@ -274,8 +201,8 @@ static void giving_up_leaves_nothing_behind(void **state)
 
     for (uint64_t i = 0; i < 60; i++)
         add_chunk(b, i % 2, i, 30000);
-    stop(b); /* what leaks or is used too late is the sanitizers' to find */
-    start(b, false);
+    bench_stop(b); /* what leaks or is used too late is the sanitizers' to find */
+    bench_start(b, false);
 }
 
 /* Add until some packs are in the catalog, and stop without an index. */
@@ -288,7 +215,7 @@ static uint64_t fail_half_way(struct bench *b)
         add_chunk(b, 0, 1 + 3 * count++, 50000);
         OK(tz_packer_land(b->packer, false, &err));
     }
-    stop(b);
+    bench_stop(b);
     return count;
 }
 
@@ -296,13 +223,13 @@ static uint64_t fail_half_way(struct bench *b)
 static uint64_t count_known(struct bench *b, uint64_t count)
 {
     char *elsewhere = tz_path_join(b->fixture.folder, "elsewhere");
-    const struct tz_fixture_options options = {.more = "frame_size = 256K\npack_size = 1M\n"};
+    const struct tz_fixture_options options = {.more = BENCH_SETTINGS};
     uint64_t known = 0;
 
-    stop(b);
+    bench_stop(b);
     tz_fixture_configure(&b->fixture, &options, elsewhere, NULL);
     free(elsewhere);
-    start(b, false);
+    bench_start(b, false);
     for (uint64_t i = 0; i < count; i++)
         known += is_known(b, 1 + 3 * i, 50000);
     return known;
@@ -314,7 +241,7 @@ static void packs_of_a_failed_run_come_into_the_next_index(void **state)
     uint64_t count = fail_half_way(b), known = 0;
 
     assert_int_equal(tz_fixture_count(b->fixture.east, "index/"), 0);
-    start(b, false);
+    bench_start(b, false);
     for (uint64_t i = 0; i < count; i++)
         known += is_known(b, 1 + 3 * i, 50000);
     assert_true(known > 10);
@@ -330,12 +257,12 @@ static void an_index_is_not_written_again(void **state)
 
     (void)fail_half_way(b);
     for (int turn = 0; turn < 3; turn++) {
-        start(b, false);
+        bench_start(b, false);
         OK(tz_packer_flush(b->packer, &err));
         assert_int_equal(tz_fixture_count(b->fixture.east, "index/"), 1);
-        stop(b);
+        bench_stop(b);
     }
-    start(b, false);
+    bench_start(b, false);
 }
 
 /* Even when the runs fail one after the other. */
@@ -346,7 +273,7 @@ static void packs_of_several_failed_runs_are_kept(void **state)
 
     for (uint64_t turn = 0; turn < 3; turn++) {
         if (turn > 0)
-            start(b, false);
+            bench_start(b, false);
         len = b->packer->unindexed_len;
         for (struct flight *f = b->packer->flights; f; f = f->next)
             f->is_index = false; /* as if it never arrived */
@@ -355,9 +282,9 @@ static void packs_of_several_failed_runs_are_kept(void **state)
             OK(tz_packer_land(b->packer, false, &err));
         }
         assert_true(b->packer->unindexed_len > len);
-        stop(b);
+        bench_stop(b);
     }
-    start(b, false);
+    bench_start(b, false);
     OK(tz_packer_flush(b->packer, &err));
     assert_int_equal(b->packer->unindexed_len, 0);
 }
@@ -376,7 +303,7 @@ static void a_torn_record_is_cut_off(void **state)
     memcpy(file.data + whole, file.data, 50);
     file.len += 50;
     OK(tz_file_replace(path, file.data, file.len, 0600, &err));
-    start(b, false);
+    bench_start(b, false);
     assert_int_equal(b->packer->unindexed_len, whole);
     for (uint64_t i = 0; i < count; i++)
         known += is_known(b, 1 + 3 * i, 50000);
@@ -398,10 +325,10 @@ static void damage_in_the_file_is_no_obstacle(void **state)
         if (file.len > 0)
             file.data[seeded_below(&seeded, file.len)] ^= (uint8_t)(1 + seeded_below(&seeded, 255));
         OK(tz_file_replace(path, file.data, file.len, 0600, &err));
-        start(b, false);
-        stop(b);
+        bench_start(b, false);
+        bench_stop(b);
     }
-    start(b, false);
+    bench_start(b, false);
     free(path);
 }
 
@@ -415,7 +342,7 @@ static void an_index_does_not_come_without_its_packs(void **state)
     (void)fail_half_way(b);
     assert_int_equal(tz_fixture_count(b->fixture.west, "packs/"), 0);
 
-    start(b, false);
+    bench_start(b, false);
     add_chunk(b, 0, 100000, 5000);
     OK(tz_packer_flush(b->packer, &err));
     assert_int_equal(tz_fixture_count(b->fixture.west, "packs/"), 1);
@@ -434,7 +361,7 @@ static void an_index_waits_for_the_store_of_its_packs(void **state)
     tz_mirror_exclude(tz_repo_mirror(b->repo), 1, &why);
     (void)fail_half_way(b);
 
-    start(b, false);
+    bench_start(b, false);
     tz_packer_free(b->packer);
     tz_mirror_exclude(tz_repo_mirror(b->repo), 0, &why);
     size_t before = tz_fixture_count(b->fixture.east, "index/");
@@ -446,9 +373,9 @@ static void an_index_waits_for_the_store_of_its_packs(void **state)
     assert_true(b->packer->unindexed_len > 0);
     assert_int_equal(tz_fixture_count(b->fixture.east, "index/"), before);
     assert_int_equal(tz_fixture_count(b->fixture.west, "index/"), 1);
-    stop(b);
+    bench_stop(b);
 
-    start(b, false);
+    bench_start(b, false);
     OK(tz_packer_flush(b->packer, &err));
     assert_int_equal(b->packer->unindexed_len, 0);
     assert_true(tz_fixture_count(b->fixture.east, "index/") > before);
@@ -469,22 +396,22 @@ static void without_any_store_it_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(chunks_of_all_lanes_come_back, enter, leave),
-        cmocka_unit_test_setup_teardown(a_chunk_is_stored_once, enter, leave),
-        cmocka_unit_test_setup_teardown(a_chunk_may_be_larger_than_a_frame, enter, leave),
-        cmocka_unit_test_setup_teardown(impossible_chunks_are_refused, enter, leave),
-        cmocka_unit_test_setup_teardown(a_wrong_guess_does_not_burst_a_pack, enter, leave),
-        cmocka_unit_test_setup_teardown(a_dry_run_stores_nothing, enter, leave),
-        cmocka_unit_test_setup_teardown(giving_up_leaves_nothing_behind, enter, leave),
-        cmocka_unit_test_setup_teardown(packs_of_a_failed_run_come_into_the_next_index, enter,
-                                        leave),
-        cmocka_unit_test_setup_teardown(an_index_is_not_written_again, enter, leave),
-        cmocka_unit_test_setup_teardown(packs_of_several_failed_runs_are_kept, enter, leave),
-        cmocka_unit_test_setup_teardown(a_torn_record_is_cut_off, enter, leave),
-        cmocka_unit_test_setup_teardown(damage_in_the_file_is_no_obstacle, enter, leave),
-        cmocka_unit_test_setup_teardown(an_index_does_not_come_without_its_packs, enter, leave),
-        cmocka_unit_test_setup_teardown(an_index_waits_for_the_store_of_its_packs, enter, leave),
-        cmocka_unit_test_setup_teardown(without_any_store_it_is_an_error, enter, leave),
+        cmocka_unit_test_setup_teardown(chunks_of_all_lanes_come_back, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(a_chunk_is_stored_once, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(a_chunk_may_be_larger_than_a_frame, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(impossible_chunks_are_refused, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(a_wrong_guess_does_not_burst_a_pack, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(a_dry_run_stores_nothing, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(giving_up_leaves_nothing_behind, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(packs_of_a_failed_run_come_into_the_next_index, bench_enter,
+                                        bench_leave),
+        cmocka_unit_test_setup_teardown(an_index_is_not_written_again, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(packs_of_several_failed_runs_are_kept, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(a_torn_record_is_cut_off, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(damage_in_the_file_is_no_obstacle, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(an_index_does_not_come_without_its_packs, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(an_index_waits_for_the_store_of_its_packs, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(without_any_store_it_is_an_error, bench_enter, bench_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

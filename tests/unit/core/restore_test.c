@@ -194,7 +194,8 @@ static void test_wrong_targets(void **state)
 {
     struct tz_restore_result result;
     char *six = in_target("six"), *sparse = in_target("sparse"), *one = in_target("a/one");
-    char *deep = in_target("a/deep"), *link = in_target("a/link"), *three = in_target("a/deep/three");
+    char *deep = in_target("a/deep"), *link = in_target("a/link"),
+         *three = in_target("a/deep/three");
     uint8_t *noise = malloc(6000000);
 
     (void)state;
@@ -425,10 +426,8 @@ static void test_hard_link_alone(void **state)
 {
     struct tz_restore_result result;
     const char *paths[] = {"twin", "z"};
-    const struct tz_restore_options some = {.overwrite = TZ_OVERWRITE_ALWAYS,
-                                            .paths = paths,
-                                            .path_count = 2,
-                                            .verify = true};
+    const struct tz_restore_options some = {
+        .overwrite = TZ_OVERWRITE_ALWAYS, .paths = paths, .path_count = 2, .verify = true};
     char *one = in_tree("a/one"), *twin = in_tree("twin"), *z = in_tree("z");
 
     (void)state;
@@ -613,9 +612,10 @@ static void test_failing_reads(void **state)
     static const enum faulty_way ways[] = {FAULTY_BEFORE, FAULTY_FLIP, FAULTY_TRUNCATE};
     for (size_t i = 0; i < TZ_COUNT(ways); i++) {
         for (unsigned at = 1; at < 12; at++) {
-            const struct faulty_plan plan = {
-                .calls = FAULTY_GET, .at = at, .times = at % 3 ? 1 : FAULTY_FOR_GOOD,
-                .way = ways[i]};
+            const struct faulty_plan plan = {.calls = FAULTY_GET,
+                                             .at = at,
+                                             .times = at % 3 ? 1 : FAULTY_FOR_GOOD,
+                                             .way = ways[i]};
             faulty_store_plan(east, &plan);
             restore_whole(&result);
             assert_int_equal(result.damaged, 0);

@@ -93,6 +93,9 @@ static void make_database(const char *path, const char *mode, int page_size)
     assert_int_equal(sqlite3_close(database), SQLITE_OK);
 }
 
+/* When the last copy was taken, as the source says. */
+static int64_t last_time_ns;
+
 /* The copy that the source gives; path of a file that holds it. */
 static char *back_up(struct tz_source_fixture *f, uint32_t *ret_block_size)
 {
@@ -117,6 +120,7 @@ static char *back_up(struct tz_source_fixture *f, uint32_t *ret_block_size)
     tz_input_free(input);
     assert_int_equal(tz_source_finish(source, &time_ns, &position, NULL), 0);
     assert_true(time_ns > 0 && time_ns <= tz_now());
+    last_time_ns = time_ns;
     free(position);
     tz_entry_clear(&entry);
     tz_source_free(source);
@@ -270,11 +274,27 @@ static void copies_are_whole_while_others_write_with_a_rollback_journal(void **s
     check_while_writing(*state, "DELETE");
 }
 
+/* Commits the time, as often as it can. */
+static void write_the_time_for_ever(const char *path, int ready)
+{
+    sqlite3 *database = open_database(path);
+    char sql[100];
+
+    execute(database, "PRAGMA synchronous=OFF");
+    for (int i = 0;; i++) {
+        (void)snprintf(sql, sizeof(sql), "UPDATE stamp SET ns = %jd", (intmax_t)tz_now());
+        if (sqlite3_exec(database, sql, NULL, NULL, NULL) != SQLITE_OK)
+            _exit(1);
+        if (i == 10 && write(ready, "x", 1) != 1)
+            _exit(1);
+    }
+}
+
 /*
- * A database of many steps, and somebody who commits between any two of them: without one
- * transaction around it the copy would begin again for ever.
+ * A database of many steps, and somebody who commits between any two of them: the copy is of one
+ * moment, the one that the source tells, and does not begin again with each commit.
  */
-static void a_busy_database_is_copied_in_one_go(void **state)
+static void a_busy_database_is_copied_as_of_one_moment(void **state)
 {
     struct tz_source_fixture *f = *state;
     int status = 0, ready[2];
@@ -282,29 +302,31 @@ static void a_busy_database_is_copied_in_one_go(void **state)
 
     make_database(f->paths[0], "WAL", 4096);
     sqlite3 *database = open_database(f->paths[0]);
-    execute(database, "CREATE TABLE large (data BLOB);"
+    execute(database, "CREATE TABLE large (data BLOB); CREATE TABLE stamp (ns INTEGER);"
+                      "INSERT INTO stamp VALUES (0);"
                       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
                       "i < 12000) INSERT INTO large SELECT randomblob(4000) FROM n");
     assert_int_equal(sqlite3_close(database), SQLITE_OK);
     assert_int_equal(pipe(ready), 0);
     pid_t writer = fork();
-    if (writer == 0) {
-        database = open_database(f->paths[0]);
-        for (int i = 0;; i++) {
-            execute(database, "PRAGMA synchronous=OFF; UPDATE t SET filler = randomblob(50) "
-                              "WHERE id = abs(random() % 20000)");
-            if (i == 10 && write(ready[1], "x", 1) != 1)
-                _exit(1);
-        }
-    }
+    if (writer == 0)
+        write_the_time_for_ever(f->paths[0], ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
+    int64_t start_ns = tz_now();
     TZ_SCOPED(tz_scoped_free) char *copy = back_up(f, NULL);
-    check_copy(copy, 20000);
     assert_int_equal(waitpid(writer, &status, WNOHANG), 0);
     assert_int_equal(kill(writer, SIGKILL), 0);
     assert_int_equal(waitpid(writer, &status, 0), writer);
     assert_int_equal(close(ready[0]), 0);
     assert_int_equal(close(ready[1]), 0);
+
+    check_copy(copy, 20000);
+    database = open_database(copy);
+    int64_t stamp_ns = ask(database, "SELECT ns FROM stamp");
+    assert_int_equal(sqlite3_close(database), SQLITE_OK);
+    assert_true(last_time_ns >= start_ns);
+    assert_true(stamp_ns <= last_time_ns);
+    assert_true(stamp_ns > start_ns - 10 * TZ_SECOND_NS);
 }
 
 static struct tz_entry stat_now(struct tz_source_fixture *f)
@@ -565,7 +587,7 @@ int main(void)
         TEST(page_sizes_are_kept),
         TEST(copies_are_whole_while_others_write_in_wal_mode),
         TEST(copies_are_whole_while_others_write_with_a_rollback_journal),
-        TEST(a_busy_database_is_copied_in_one_go),
+        TEST(a_busy_database_is_copied_as_of_one_moment),
         TEST(the_log_counts_as_a_change),
         TEST(a_backup_of_an_idle_database_leaves_it_alone),
         TEST(a_log_that_was_left_behind_is_copied_and_stays),

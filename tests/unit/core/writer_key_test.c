@@ -72,7 +72,8 @@ static void make_tree(void)
         char name[128], text[8192];
         (void)snprintf(name, sizeof(name), "dir-" NAME "/%d-" NAME, i);
         for (size_t at = 0; at + sizeof(CONTENT) + 20 < sizeof(text);)
-            at += (size_t)snprintf(text + at, sizeof(text) - at, "%zu " CONTENT "\n", at + (size_t)i);
+            at +=
+                (size_t)snprintf(text + at, sizeof(text) - at, "%zu " CONTENT "\n", at + (size_t)i);
         tz_fixture_write(&fixture, name, text, strlen(text));
     }
     tz_fixture_fill(&fixture, "random-" NAME, 900000, 3);
@@ -114,9 +115,9 @@ static void test_writer_backs_up(void **state)
         assert_int_equal(access(fixture.target, F_OK), -1);
     }
     struct tz_repo *none = NULL;
-    const struct tz_repo_options operator = {
+    const struct tz_repo_options operator= {
         .config = fixture.config, .need_operator = true, .purpose = "restore", .no_prompt = true};
-    assert_int_equal(tz_repo_open(&none, &operator, &err), -1);
+    assert_int_equal(tz_repo_open(&none, &operator, & err), -1);
     assert_int_equal(err.kind, TZ_KEY);
     be_operator();
     tz_fixture_check(&fixture, "east");
@@ -174,7 +175,7 @@ static void test_no_pack_opens(void **state)
 static const struct needle {
     const void *bytes;
     size_t len;
-} *needles;
+} * needles;
 static size_t needle_count;
 static bool names_allowed; /* in the local manifest's entries */
 static unsigned files_seen, entries_seen;
@@ -236,7 +237,8 @@ static void test_nothing_lies_about(void **state)
     free(key_path);
     /* The last 64 digits are the secret. */
     const char *digits = (const char *)memchr(key_file.data + 16, ' ', key_file.len - 16);
-    const char *writer_digits = (const char *)memchr(writer_key.data + 16, ' ', writer_key.len - 16);
+    const char *writer_digits =
+        (const char *)memchr(writer_key.data + 16, ' ', writer_key.len - 16);
     digits = digits ? digits + 1 : (const char *)key_file.data + 17;
     writer_digits = writer_digits ? writer_digits + 1 : (const char *)writer_key.data + 17;
     uint8_t secret[32], writer_secret[32];

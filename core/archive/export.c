@@ -66,7 +66,7 @@ static la_ssize_t write_block(struct archive *archive, void *arg, const void *da
 {
     struct export *export = arg;
 
-    if (tz_write_all(export->options->fd, data, len, &export->write_error)) {
+    if (export->ended || tz_write_all(export->options->fd, data, len, &export->write_error)) {
         archive_set_error(archive, EIO, "write error");
         return -1;
     }
@@ -74,12 +74,11 @@ static la_ssize_t write_block(struct archive *archive, void *arg, const void *da
     return (la_ssize_t)len;
 }
 
+/* Nothing is written any more, such as an end mark; archive_write_fail() would leave memory behind.
+ */
 static void end_writing(struct export *export)
 {
-    if (!export->archive)
-        return;
-    /* Without this it would still write an end mark. */
-    (void)archive_write_fail(export->archive);
+    export->ended = true;
     (void)archive_write_free(export->archive);
 }
 

@@ -7,8 +7,7 @@
 
 static const char *const texts[LOSS_COUNT] = {
     [LOSS_XATTRS] = "extended attributes",
-    [LOSS_XATTR_NAMES] = "plain names of extended attributes beyond ASCII (they are written with "
-                         "%XX, which not every program undoes)",
+    [LOSS_XATTR_NAMES] = "names of extended attributes beyond ASCII (%XX stands there instead)",
     [LOSS_ACLS] = "access control lists",
     [LOSS_FLAGS] = "inode flags",
     [LOSS_OWNERS] = "owners",

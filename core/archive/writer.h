@@ -73,6 +73,7 @@ struct export
     struct archive *archive;
     struct losses losses;
     struct tz_error write_error; /* of the callback */
+    bool ended;                  /* nothing is to be written any more */
     int64_t next_progress;
 };
 

@@ -8,6 +8,8 @@
 
 #include "tozai/util/banned.h"
 
+#define LOOK_AGAIN_MAX 256
+
 int tz_check_copies(struct tz_repo *repo, int64_t object, unsigned states, uint32_t *ret,
                     struct tz_error *err)
 {
@@ -131,6 +133,42 @@ static int look_at(void *arg, const struct tz_catalog_copy *copy, struct tz_erro
     return expected ? tz_check_add(&store->missing, &store->missing_count, copy->name, err) : 0;
 }
 
+/*
+ * While the stores were listed one after the other somebody may have written to them.  What seems
+ * to be missing is looked for once more, unless it is so much that this cannot be why.
+ */
+static int look_again(struct tz_check *check, size_t i, struct tz_error *err)
+{
+    struct tz_store *handle = tz_mirror_store(check->mirror, i);
+    struct tz_verify_store *store = check->of[i];
+    size_t kept = 0;
+    int failed = 0;
+
+    if (store->missing_count > LOOK_AGAIN_MAX)
+        return 0;
+    for (size_t k = 0; k < store->missing_count; k++) {
+        char *name = store->missing[k];
+        struct tz_store_stat stat = {0};
+        struct tz_error why = {0};
+        uint64_t size = 0;
+        int64_t object = 0;
+        bool there = false;
+
+        failed = failed || tz_catalog_find_object(check->catalog, name, &object, &size, err);
+        if (!failed && object && !tz_store_stat(handle, name, &stat, &why))
+            there = stat.exists && stat.size == size;
+        if (there)
+            failed = tz_catalog_set_copy(check->catalog, object, tz_repo_store(check->repo, i),
+                                         TZ_COPY_PRESENT, err);
+        if (there)
+            free(name);
+        else
+            store->missing[kept++] = name;
+    }
+    store->missing_count = kept;
+    return failed ? -1 : 0;
+}
+
 int tz_check_report_presence(struct tz_check *check, struct tz_error *err)
 {
     for (size_t i = 0; i < tz_mirror_count(check->mirror); i++) {
@@ -139,7 +177,8 @@ int tz_check_report_presence(struct tz_check *check, struct tz_error *err)
         if (!(check->selected & check->presence.listed & TZ_STORE_BIT(i)))
             continue;
         if (tz_catalog_each_copy(check->catalog, tz_repo_store(check->repo, i), "", look_at, &look,
-                                 err))
+                                 err) ||
+            look_again(check, i, err))
             return -1;
     }
     tz_check_names_sort(&check->undescribed);

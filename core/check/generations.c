@@ -21,15 +21,23 @@ struct entry {
 };
 
 struct list {
+    struct tz_repo *repo;
     struct entry *items;
     size_t count, cap;
 };
 
+/* Those that some store has with head and seal. */
 static int add(void *arg, const struct tz_generation *generation, struct tz_error *err)
 {
     struct list *list = arg;
+    uint32_t heads = 0, seals = 0;
 
     if (!generation->seal_object)
+        return 0;
+    if (tz_check_copies(list->repo, generation->head_object, TZ_STATE_PRESENT, &heads, err) ||
+        tz_check_copies(list->repo, generation->seal_object, TZ_STATE_PRESENT, &seals, err))
+        return -1;
+    if (!heads || !seals)
         return 0;
     if (list->count == list->cap) {
         size_t cap = list->cap ? 2 * list->cap : 64;
@@ -201,7 +209,7 @@ static int check_one(struct tz_check *check, const uint8_t id[TZ_HASH_SIZE], str
 int tz_check_generations(struct tz_check *check, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_free) struct entry *items = NULL;
-    struct list list = {0};
+    struct list list = {.repo = check->repo};
     double percent = check->options->sample_percent;
 
     int failed = tz_catalog_each_generation(check->catalog, NULL, add, &list, err);

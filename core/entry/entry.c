@@ -88,9 +88,8 @@ int tz_entry_add_extent(struct tz_entry *entry, const struct tz_extent *extent, 
                         struct tz_error *err)
 {
     bool no_room = entry->extent_count >= entry->extent_cap;
-    bool no_packs = entry->extents && !entry->extent_packs;
 
-    if ((no_room || no_packs) && grow_extents(entry, err))
+    if ((no_room || !entry->extents || !entry->extent_packs) && grow_extents(entry, err))
         return -1;
     entry->extents[entry->extent_count] = *extent;
     entry->extent_packs[entry->extent_count] = pack;

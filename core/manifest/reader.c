@@ -200,13 +200,29 @@ static int hold_order(struct tz_manifest_reader *reader, const struct tz_entry *
     return tz_buf_append(last, entry->path, entry->path_len, err);
 }
 
+/* Is the path behind all that the prefix holds? */
+static bool is_behind(const struct tz_manifest_reader *reader, const char *path, size_t len)
+{
+    return !tz_path_within(path, len, reader->prefix, reader->prefix_len) &&
+           tz_path_compare(path, len, reader->prefix, reader->prefix_len) > 0;
+}
+
+/* Nothing more of the prefix can come: by the root, so without reading one chunk too many. */
+static bool is_at_end(const struct tz_manifest_reader *reader)
+{
+    if (reader->at == reader->root.count)
+        return true;
+    const struct tz_manifest_piece *next = &reader->root.pieces[reader->at];
+    return is_behind(reader, next->first, next->first_len);
+}
+
 int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, bool *ret_done,
                      struct tz_error *err)
 {
     *ret_done = false;
     for (;;) {
         while (tz_left(&reader->cursor) == 0) {
-            if (reader->at == reader->root.count) {
+            if (is_at_end(reader)) {
                 *ret_done = true;
                 return 0;
             }
@@ -218,7 +234,7 @@ int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, 
             return tz_while(err, "read the manifest");
         if (tz_path_within(entry->path, entry->path_len, reader->prefix, reader->prefix_len))
             return 0;
-        if (tz_path_compare(entry->path, entry->path_len, reader->prefix, reader->prefix_len) > 0) {
+        if (is_behind(reader, entry->path, entry->path_len)) {
             reader->at = reader->root.count;
             reader->cursor.at = reader->cursor.end;
         }

@@ -61,7 +61,8 @@ void tz_owners_free(struct tz_owners *owners)
 
 static struct owner *find(const struct table *table, uint32_t number)
 {
-    size_t i = (number * UINT32_C(2654435761)) & (table->cap - 1);
+    uint32_t hash = number * UINT32_C(2654435761);
+    size_t i = hash & (table->cap - 1);
 
     while (table->slots[i].known && table->slots[i].number != number)
         i = (i + 1) & (table->cap - 1);

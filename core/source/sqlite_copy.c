@@ -29,17 +29,37 @@ static void close_database(sqlite3 **database)
     (void)sqlite3_close(*database);
 }
 
-/* A directory of our own in scratch, removed with the copy in it. */
-static void remove_place(char **place)
+/* Where the copy gets a name for the moment that SQLite needs to open it. */
+struct place {
+    char *directory; /* in scratch, ours alone */
+    char *file;      /* in it */
+};
+
+static void remove_place(struct place *place)
 {
-    if (!*place)
-        return;
-    char *copy = tz_path_join(*place, COPY_NAME);
-    if (copy)
-        (void)unlink(copy);
-    free(copy);
-    (void)rmdir(*place);
-    free(*place);
+    if (place->file)
+        (void)unlink(place->file);
+    if (place->directory)
+        (void)rmdir(place->directory);
+    free(place->file);
+    free(place->directory);
+    *place = (struct place){0};
+}
+
+static int make_place(struct place *place, const char *scratch, struct tz_error *err)
+{
+    char *directory = tz_path_join(scratch, "sqlite-XXXXXX");
+
+    if (!directory)
+        return tz_fail_nomem(err);
+    if (!mkdtemp(directory)) {
+        int number = errno;
+        free(directory);
+        return tz_fail_errno(err, number, "make a directory in '%s'", scratch);
+    }
+    place->directory = directory;
+    place->file = tz_path_join(directory, COPY_NAME);
+    return place->file ? 0 : tz_fail_nomem(err);
 }
 
 /* code is SQLite's. */
@@ -160,16 +180,18 @@ static int open_source(sqlite3 **ret, const char *path, int64_t *patience, struc
     return code == SQLITE_OK ? 0 : fail(err, *ret, code, "open");
 }
 
-static int open_copy(sqlite3 **ret, const char *path, struct tz_error *err)
+/* An empty database without a name, and a descriptor of its file. */
+static int open_copy(sqlite3 **ret, int *ret_fd, const char *scratch, struct tz_error *err)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    /* So that it has the right mode from the beginning. */
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return tz_fail_errno(err, errno, "make '%s'", path);
-    (void)close(fd);
+    TZ_SCOPED(remove_place) struct place place = {0};
 
-    int code = sqlite3_open_v2(path, ret, flags, NULL);
+    if (make_place(&place, scratch, err))
+        return -1;
+    *ret_fd = open(place.file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (*ret_fd < 0)
+        return tz_fail_errno(err, errno, "make '%s'", place.file);
+
+    int code = sqlite3_open_v2(place.file, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code == SQLITE_OK)
         code = run(*ret, "PRAGMA journal_mode=OFF");
     if (code == SQLITE_OK)
@@ -197,16 +219,15 @@ static int copy_pages(sqlite3 *from, sqlite3 *to, int *ret_pages, struct tz_erro
     return 0;
 }
 
-/* Is the file at path a database of that many pages?  Its descriptor and page size if so. */
-static int check_copy(struct tz_sqlite_copy *ret, const char *path, int pages, struct tz_error *err)
+/* Is the file a database of that many pages?  Its page size if so. */
+static int check_copy(int fd, int pages, uint32_t *ret_page_size, struct tz_error *err)
 {
     uint8_t head[HEAD_SIZE];
     size_t len = 0;
     struct stat st;
-    TZ_SCOPED(tz_scoped_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 || fstat(fd, &st))
-        return tz_fail_errno(err, errno, "open the copy");
+    if (fstat(fd, &st))
+        return tz_fail_errno(err, errno, "stat the copy");
     if (tz_pread_full(fd, head, sizeof(head), 0, &len, err))
         return -1;
     uint32_t page_size = tz_page_size_of("", 0, head, len, (uint64_t)st.st_size);
@@ -215,47 +236,32 @@ static int check_copy(struct tz_sqlite_copy *ret, const char *path, int pages, s
     if (!empty && (page_size == 0 || (uint64_t)st.st_size != (uint64_t)pages * page_size))
         return tz_fail(err, TZ_CORRUPT, "the copy has %jd bytes, not %d pages of %u",
                        (intmax_t)st.st_size, pages, page_size);
-    ret->fd = TZ_TAKE_FD(fd);
-    ret->page_size = page_size;
+    *ret_page_size = page_size;
     return 0;
-}
-
-/* Copy into the file at copy_path. */
-static int copy_database(struct tz_sqlite_copy *ret, const char *path, const char *copy_path,
-                         struct tz_error *err)
-{
-    int64_t patience = 0;
-    int pages = 0;
-    TZ_SCOPED(close_database) sqlite3 *from = NULL;
-    TZ_SCOPED(close_database) sqlite3 *to = NULL;
-
-    if (open_source(&from, path, &patience, err))
-        return -1;
-    ret->time_ns = tz_now();
-    if (open_copy(&to, copy_path, err) || copy_pages(from, to, &pages, err))
-        return -1;
-    int code = sqlite3_close(to);
-    if (code != SQLITE_OK)
-        return fail(err, to, code, "close the copy");
-    to = NULL;
-    return check_copy(ret, copy_path, pages, err);
 }
 
 int tz_sqlite_copy(struct tz_sqlite_copy *ret, const char *path, const char *scratch,
                    struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_free) char *copy_path = NULL;
-    TZ_SCOPED(remove_place) char *place = tz_path_join(scratch, "sqlite-XXXXXX");
+    struct tz_sqlite_copy copy = {0};
+    int64_t patience = 0;
+    int pages = 0;
+    TZ_SCOPED(tz_scoped_fd) int fd = -1;
+    TZ_SCOPED(close_database) sqlite3 *from = NULL;
+    TZ_SCOPED(close_database) sqlite3 *to = NULL;
 
-    if (!place)
-        return tz_fail_nomem(err);
-    if (!mkdtemp(place)) {
-        int number = errno;
-        free(TZ_TAKE(place)); /* nothing to remove */
-        return tz_fail_errno(err, number, "make a directory in '%s'", scratch);
-    }
-    copy_path = tz_path_join(place, COPY_NAME);
-    if (!copy_path)
-        return tz_fail_nomem(err);
-    return copy_database(ret, path, copy_path, err);
+    if (open_source(&from, path, &patience, err))
+        return -1;
+    copy.time_ns = tz_now();
+    if (open_copy(&to, &fd, scratch, err) || copy_pages(from, to, &pages, err))
+        return -1;
+    int code = sqlite3_close(to);
+    if (code != SQLITE_OK)
+        return fail(err, to, code, "close the copy");
+    to = NULL;
+    if (check_copy(fd, pages, &copy.page_size, err))
+        return -1;
+    copy.fd = TZ_TAKE_FD(fd);
+    *ret = copy;
+    return 0;
 }

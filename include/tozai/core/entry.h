@@ -42,7 +42,7 @@ struct tz_entry {
     uint32_t mode; /* permission bits with setuid, setgid and sticky: 07777 */
     uint32_t uid, gid;
     char *user, *group; /* names at the time of the backup; NULL if the number had none */
-    uint64_t size;
+    uint64_t size; /* of a file; 0 for everything else */
     int64_t mtime_s; /* any 64-bit value */
     uint32_t mtime_ns;
     uint64_t device; /* of device entries: major << 32 | minor */

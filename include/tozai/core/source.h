@@ -108,9 +108,22 @@ int tz_input_finish(struct tz_input *input, struct tz_entry *entry, bool *ret_ch
 int tz_input_rewind(struct tz_input *input, struct tz_entry *entry, struct tz_error *err)
     TZ_MUST_CHECK;
 
+/*
+ * Directory trees.  One path: entries relative to it (a file: under its own name).  Several: each
+ * under its own full path, with the directories above as TZ_ENTRY_IMPLIED.  A configured path that
+ * is a symbolic link stands for what it leads to; everything below is taken as it is.
+ *
+ * Excludes have the syntax of gitignore(5), relative to the root of the entries: first the lines of
+ * exclude_file, then those of exclude, then the .tozaiignore of each directory for what is
+ * below it; the last match decides.  nodump and CACHEDIR.TAG do not count for a configured path itself.
+ * Each file is of its own moment; the consistent point is when the walk began.
+ */
 extern const struct tz_source_driver tz_source_driver_directory;
+/* One database, as of one moment, with the metadata of its file. */
 extern const struct tz_source_driver tz_source_driver_sqlite;
+/* One file or block device.  As it is while it is read: take a snapshot of it if it is in use. */
 extern const struct tz_source_driver tz_source_driver_image;
+/* The standard output of a shell command, whose exit status must be 0. */
 extern const struct tz_source_driver tz_source_driver_command;
 
 /* The page size of a file that is made of pages (SQLite, PostgreSQL relation, InnoDB), from its name and

@@ -88,7 +88,7 @@ static void a_new_catalog_is_made_for_its_owner_only(void **state)
     assert_int_equal(ask(f, "PRAGMA foreign_keys"), 1);
     assert_int_equal(ask(f, "PRAGMA synchronous"), 1);
     assert_int_equal(ask(f, "PRAGMA trusted_schema"), 0);
-    assert_int_equal(ask(f, "PRAGMA cache_size"), -32768);
+    assert_int_equal(ask(f, "PRAGMA cache_size"), -12288);
     assert_int_equal(ask(f, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 
     /* One that somebody opened up is closed again. */

@@ -6,6 +6,8 @@
  */
 #include "check_fixture.h"
 
+#include "tozai/util/interrupt.h"
+
 #include <pthread.h>
 
 static struct tz_fixture fixture;
@@ -434,6 +436,46 @@ static void test_pruned_meanwhile(void **state)
     assert_true(is_there(stores[WEST], seals.items[1].name));
 }
 
+struct late_prune {
+    struct faulty_store *faulty;
+    const char *head;
+};
+
+static void *prune_late(void *arg)
+{
+    struct late_prune *prune = arg;
+
+    /* One listing for the sync and four for its second look: now begins the third one. */
+    faulty_store_await(prune->faulty, 6);
+    MUST(tz_store_remove(stores[EAST], prune->head, err));
+    return NULL;
+}
+
+/* The same, after the head was copied: it gets no seal. */
+static void test_pruned_late(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing heads = {0};
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing seals = {0};
+    const struct faulty_plan plan = {.calls = FAULTY_LIST, .delay_ms = 50};
+    struct late_prune prune;
+    struct tz_sync_result result;
+    pthread_t thread;
+
+    (void)state;
+    list_class(stores[EAST], TZ_NAME_IS_HEAD, 0, &heads);
+    list_class(stores[EAST], TZ_NAME_IS_SEAL, 0, &seals);
+    (void)lose(WEST, 0, 1, "");
+    prune = (struct late_prune){tz_fixture_spoil(repo, EAST), heads.items[0].name};
+    faulty_store_plan(prune.faulty, &plan);
+    assert_int_equal(pthread_create(&thread, NULL, prune_late, &prune), 0);
+    sync_all(repo, true, &result);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(is_there(stores[WEST], heads.items[0].name));
+    assert_false(is_there(stores[WEST], seals.items[0].name));
+    assert_true(is_there(stores[WEST], seals.items[1].name));
+}
+
 static void test_from_and_to(void **state)
 {
     TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
@@ -482,6 +524,21 @@ static void test_progress(void **state)
     assert_int_equal(last.bytes_total, result.bytes);
 }
 
+/* The last test: the wish to stop stays. */
+static void test_interrupted(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    const struct tz_sync_options options = {.repo = repo, .full = true};
+    struct tz_sync_result result = {0};
+    struct tz_error why = {0};
+
+    (void)state;
+    (void)lose(WEST, 0, 1, "");
+    tz_interrupt_request();
+    assert_int_equal(tz_sync(&options, &result, &why), -1);
+    assert_int_equal(why.kind, TZ_INTERRUPTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,8 +553,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged_source, enter, leave),
         cmocka_unit_test_setup_teardown(test_condemned, enter, leave),
         cmocka_unit_test_setup_teardown(test_pruned_meanwhile, enter, leave),
+        cmocka_unit_test_setup_teardown(test_pruned_late, enter, leave),
         cmocka_unit_test_setup_teardown(test_from_and_to, enter, leave),
         cmocka_unit_test_setup_teardown(test_progress, enter, leave),
+        cmocka_unit_test_setup_teardown(test_interrupted, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,9 @@
 
 #include "core/catalog/database.h"
 #include "tozai/util/hex.h"
+#include "tozai/util/interrupt.h"
+
+#include <pthread.h>
 
 static struct tz_fixture fixture;
 static struct tz_store *stores[STORES];
@@ -734,6 +737,50 @@ static void test_read_error(void **state)
     expect_good(repo, TZ_VERIFY_CONTENT);
 }
 
+struct late {
+    struct tz_listing objects;
+    struct tz_buf bytes;
+    struct faulty_store *faulty;
+};
+
+static void *put_late(void *arg)
+{
+    struct late *late = arg;
+
+    /* The listing is over when what it lacked is looked for once more. */
+    faulty_store_await(late->faulty, 1);
+    put_object(stores[WEST], late->objects.items[0].name, late->bytes.data, late->bytes.len);
+    faulty_store_let_go(late->faulty);
+    return NULL;
+}
+
+/* Somebody writes an object to one store after it was listed and to the other one before. */
+static void test_written_meanwhile(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    const struct faulty_plan plan = {.calls = FAULTY_STAT};
+    struct late late = {0};
+    struct tz_verify_result result;
+    pthread_t thread;
+
+    (void)state;
+    list_class(stores[WEST], TZ_NAME_IS_SEAL, 0, &late.objects);
+    get_object(stores[WEST], late.objects.items[0].name, &late.bytes);
+    MUST(tz_store_remove(stores[WEST], late.objects.items[0].name, err));
+    late.faulty = tz_fixture_spoil(repo, WEST);
+    faulty_store_plan(late.faulty, &plan);
+    faulty_store_hold(late.faulty);
+    assert_int_equal(pthread_create(&thread, NULL, put_late, &late), 0);
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, false, &result);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(result.ok);
+    assert_int_equal(result.stores[WEST].missing_count, 0);
+    tz_verify_result_clear(&result);
+    tz_listing_clear(&late.objects);
+    tz_buf_clear(&late.bytes);
+    expect_good(repo, TZ_VERIFY_PRESENCE);
+}
+
 /* A disk that is not mounted is empty; it is not filled by mistake. */
 static void test_empty_store(void **state)
 {
@@ -865,6 +912,67 @@ static void test_written_damaged(void **state)
     }
 }
 
+/* A pack of one frame, whose directory gives its chunk this id. */
+static void make_pack(struct tz_repo *repo, const uint8_t id[TZ_ID_SIZE], struct tz_buf *ret,
+                      struct tz_pack_info *info)
+{
+    TZ_SCOPED(tz_scoped_frame_sealer) struct tz_frame_sealer *sealer = NULL;
+    TZ_SCOPED(tz_scoped_blob) struct tz_blob *blob = NULL;
+    struct tz_frame_info frame = {
+        .offset = TZ_PACK_HEADER_SIZE, .plain_len = 1000, .chunk_count = 1};
+    struct tz_chunk_ref chunk = {.len = 1000};
+    uint8_t key[TZ_KEY_SIZE], *data;
+    size_t sealed = 0;
+
+    MUST(tz_blob_new(&blob, 65536, err));
+    MUST(tz_frame_sealer_new(&sealer, 3, err));
+    MUST(tz_pack_header_make(tz_repo_keys(repo), TZ_PACK_DATA, blob->data, key, err));
+    data = blob->data + TZ_PACK_HEADER_SIZE;
+    tz_fixture_random(data, 1000, 3);
+    MUST(tz_frame_seal(sealer, blob->data, key, 0, data, 1000, &sealed, &frame.codec, err));
+    frame.sealed_len = (uint32_t)sealed;
+    blob->len = TZ_PACK_HEADER_SIZE + sealed;
+    memcpy(chunk.id, id, TZ_ID_SIZE);
+    info->kind = TZ_PACK_DATA;
+    MUST(tz_pack_info_add_frame(info, &frame, err));
+    MUST(tz_pack_info_add_chunk(info, &chunk, err));
+    MUST(tz_pack_finish(blob, info, key, true, err));
+    MUST(tz_buf_append(ret, blob->data, blob->len, err));
+}
+
+/* Every frame opens, but a chunk is not what its id says: only the content tells. */
+static void test_wrong_id(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+
+    (void)state;
+    for (int right = 1; right >= 0; right--) {
+        TZ_SCOPED(tz_scoped_idhash) struct tz_idhash *hash = NULL;
+        TZ_SCOPED(tz_scoped_pack_info) struct tz_pack_info info = {0};
+        TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+        uint8_t id[TZ_ID_SIZE], data[1000];
+        char name[TZ_NAME_TEXT];
+        struct tz_verify_result result;
+        int64_t pack = 0;
+
+        MUST(tz_idhash_new(&hash, tz_keys_chunk_id_key(tz_repo_keys(repo)), err));
+        tz_fixture_random(data, sizeof(data), 3);
+        MUST(tz_idhash(hash, data, sizeof(data), id, err));
+        id[7] ^= right ? 0 : 1;
+        make_pack(repo, id, &bytes, &info);
+        MUST(tz_catalog_add_pack(tz_repo_catalog(repo), &info, &pack, err));
+        tz_name_pack(name, info.hash);
+        for (size_t i = 0; i < STORES; i++)
+            put_object(stores[i], name, bytes.data, bytes.len);
+        expect_good(repo, TZ_VERIFY_CIPHERTEXT);
+        run_verify(repo, TZ_VERIFY_CONTENT, true, &result);
+        assert_int_equal(result.ok, right);
+        if (!right)
+            expect_fault(&result, "a chunk's content is not what its id says", false);
+        tz_verify_result_clear(&result);
+    }
+}
+
 /* The catalog is only a cache: what it says of a pack is held against the pack. */
 static void test_catalog_is_wrong(void **state)
 {
@@ -959,6 +1067,20 @@ static void test_progress(void **state)
     tz_verify_result_clear(&result);
 }
 
+/* The last test: the wish to stop stays. */
+static void test_interrupted(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    const struct tz_verify_options options = {.repo = repo, .level = TZ_VERIFY_CONTENT};
+    struct tz_verify_result result = {0};
+    struct tz_error why = {0};
+
+    (void)state;
+    tz_interrupt_request();
+    assert_int_equal(tz_verify(&options, &result, &why), -1);
+    assert_int_equal(why.kind, TZ_INTERRUPTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -977,13 +1099,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown, enter, leave),
         cmocka_unit_test_setup_teardown(test_unreachable, enter, leave),
         cmocka_unit_test_setup_teardown(test_read_error, enter, leave),
+        cmocka_unit_test_setup_teardown(test_written_meanwhile, enter, leave),
         cmocka_unit_test_setup_teardown(test_empty_store, enter, leave),
         cmocka_unit_test_setup_teardown(test_heal_fails, enter, leave),
         cmocka_unit_test_setup_teardown(test_heal_order, enter, leave),
         cmocka_unit_test_setup_teardown(test_written_damaged, enter, leave),
+        cmocka_unit_test_setup_teardown(test_wrong_id, enter, leave),
         cmocka_unit_test_setup_teardown(test_catalog_is_wrong, enter, leave),
         cmocka_unit_test_setup_teardown(test_index_lost, enter, leave),
         cmocka_unit_test_setup_teardown(test_progress, enter, leave),
+        cmocka_unit_test_setup_teardown(test_interrupted, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ struct tz_foreign {
 };
 
 /*
- * Fill ret, which is empty: a file, directory, … or a hard link to the path link.  Sizes come with
+ * Fill ret, which is empty: a file, directory... or a hard link to the path link.  Sizes come with
  * the content.  default_time: where the archive has none.
  */
 int tz_foreign_read(struct tz_entry *ret, struct archive_entry *in, int64_t default_time_ns,

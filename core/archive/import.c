@@ -63,14 +63,14 @@ static void report(struct reading *reading)
     options->progress(options->progress_arg, &progress);
 }
 
-/* What belongs to the entry at hand; *ret_any: the archive has something for it. */
-static int read_content(struct reading *reading, struct archive_entry *in,
-                        struct tz_archive_content *ret, bool *ret_any, struct tz_error *err)
+/* What the archive has for the entry at hand; *ret_any: it has something. */
+static int read_content(struct reading *reading, struct tz_archive_content *ret, bool *ret_any,
+                        struct tz_error *err)
 {
     struct tz_archive_spool *spool = reading->import->spool;
     const void *data = NULL;
     size_t len = 0;
-    uint64_t offset = 0, size = 0;
+    uint64_t offset = 0;
 
     tz_archive_spool_begin(spool);
     *ret_any = false;
@@ -81,16 +81,24 @@ static int read_content(struct reading *reading, struct archive_entry *in,
             break;
         *ret_any = true;
         if (tz_archive_spool_put(spool, offset, data, len, err))
-            return tz_while(err, "'%s'", archive_entry_pathname(in));
+            return -1;
         report(reading);
     }
-    /* The end of a file that ends in a hole. */
-    if (archive_entry_size_is_set(in) && archive_entry_size(in) > 0)
-        size = TZ_MAX(offset, (uint64_t)archive_entry_size(in));
-    *ret_any |= size > 0;
-    if (tz_archive_spool_end(spool, size, ret, err))
+    /* Here offset is the end, which with a hole is behind the last piece. */
+    return tz_archive_spool_end(spool, offset, ret, err);
+}
+
+static int read_file(struct reading *reading, struct archive_entry *in,
+                     struct tz_archive_content *ret, bool *ret_any, struct tz_error *err)
+{
+    la_int64_t size = archive_entry_size_is_set(in) ? archive_entry_size(in) : 0;
+
+    if (read_content(reading, ret, ret_any, err))
         return tz_while(err, "'%s'", archive_entry_pathname(in));
-    return 0;
+    if (archive_entry_hardlink(in) || size <= 0 || (uint64_t)size <= ret->size)
+        return 0;
+    return tz_fail(err, TZ_FAILED, "archive '%s': '%s' is shorter than it should be",
+                   reading->import->options->name, archive_entry_pathname(in));
 }
 
 static int note_absolute(struct reading *reading, const char *path, struct tz_error *err)
@@ -108,7 +116,7 @@ static int add_entry(struct reading *reading, const struct tz_entry *entry,
     bool is_link = entry->type == TZ_ENTRY_HARDLINK, any = false;
     struct tz_archive_content content = {0};
 
-    if ((is_link || entry->type == TZ_ENTRY_FILE) && read_content(reading, in, &content, &any, err))
+    if ((is_link || entry->type == TZ_ENTRY_FILE) && read_file(reading, in, &content, &any, err))
         return -1;
     if (tz_archive_roster_count(import->roster) % ENTRIES_CHECK == 0 &&
         tz_archive_spool_check_room(import->spool, err))

@@ -24,27 +24,25 @@
 
 struct tz_archive_reader {
     struct archive *archive;
-    int fd;
     const char *name;
     const char *charset;
-    bool seekable;
-    off_t base;
     uint8_t *block;
+    off_t base;                  /* where the archive begins in fd */
+    uint64_t given;              /* to libarchive, since it was opened */
+    struct tz_buf head;          /* a pipe's beginning */
+    size_t head_at;              /* what is given next of it */
+    struct archive_entry *first; /* was read to learn the format */
+    char *last;                  /* path of the last entry that was read */
     struct tz_archive_charset locale;
-    bool as_bytes; /* the locale has names stay as they are */
-    /* A pipe's beginning. */
-    struct tz_buf head;
-    size_t head_at; /* what is given next of it */
-    bool keeps_head;
-    struct tz_error read_error;
-    uint64_t given; /* to libarchive, since it was opened */
-    uint8_t tail[TAIL];
-    bool at_end;
-    /* The first entry was read to learn the format. */
-    struct archive_entry *first;
+    int fd;
     int first_code;
+    struct tz_error read_error;
+    uint8_t tail[TAIL]; /* the last bytes given */
+    bool seekable;
+    bool as_bytes; /* the locale has names stay as they are */
+    bool keeps_head;
+    bool at_end;
     bool has_first;
-    char *last; /* path of the last entry that was read */
 };
 
 static void remember_tail(struct tz_archive_reader *reader, const uint8_t *data, size_t len)

@@ -5,69 +5,39 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "roster.h"
+#include "roster_private.h"
 
 #include "metadata.h"
 
 #include "tozai/util/file.h"
-#include "tozai/util/interrupt.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "tozai/util/banned.h"
 
-/* Links that lead to links that come later in the archive: no writer makes any. */
-#define CHAIN_MAX  64
-#define UNRESOLVED 0
-#define DROPPED    (-1)
-
-enum statement {
-    ADD,
-    EACH_LINK,
-    FIND_BEFORE,
-    FIND_AFTER,
-    POINT,
-    SHARE,
-    REPLACE,
-    EACH_NAME,
-    GET,
-    GET_FIRST,
-    SET_FIRST,
-    STATEMENT_COUNT,
-};
-
-static const char *const texts[STATEMENT_COUNT] = {
-    [ADD] = "INSERT INTO entry(number, key, type, body, at, size, target, means)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [EACH_LINK] = "SELECT number, key, target, at, size FROM entry WHERE target IS NOT NULL"
-                  " ORDER BY number",
-    [FIND_BEFORE] = "SELECT number, type, means, target FROM entry WHERE key = ?1 AND number < ?2"
-                    " ORDER BY number DESC LIMIT 1",
-    [FIND_AFTER] = "SELECT number, type, means, target FROM entry WHERE key = ?1 AND number > ?2"
-                   " ORDER BY number LIMIT 1",
-    [POINT] = "UPDATE entry SET means = ?2 WHERE number = ?1",
-    [SHARE] = "UPDATE entry SET shared = 1 WHERE number = ?1",
-    [REPLACE] = "UPDATE entry SET at = ?2, size = ?3 WHERE number = ?1",
-    [EACH_NAME] = "SELECT e.key, m.type, e.means, m.shared FROM entry e"
-                  " CROSS JOIN entry m ON m.number = e.means ORDER BY e.key, e.number",
-    [GET] = "SELECT type, body, at, size FROM entry WHERE number = ?1",
-    [GET_FIRST] = "SELECT first FROM entry WHERE number = ?1",
-    [SET_FIRST] = "UPDATE entry SET first = ?2 WHERE number = ?1",
-};
-
-struct tz_archive_roster {
-    sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENT_COUNT];
-    uint64_t count;
-    struct tz_buf body, key;
-    struct tz_buf path; /* of the name given last */
-    bool in_name;       /* EACH_NAME stands on a row that was not given yet */
-    bool began;
+static const char *const texts[ROSTER_STATEMENT_COUNT] = {
+    [ROSTER_ADD] = "INSERT INTO entry(number, key, type, body, at, size, target, means)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [ROSTER_EACH_LINK] = "SELECT number, key, target, at, size FROM entry WHERE target IS NOT NULL"
+                         " ORDER BY number",
+    [ROSTER_FIND_BEFORE] =
+        "SELECT number, type, means, target FROM entry WHERE key = ?1 AND number < ?2"
+        " ORDER BY number DESC LIMIT 1",
+    [ROSTER_FIND_AFTER] =
+        "SELECT number, type, means, target FROM entry WHERE key = ?1 AND number > ?2"
+        " ORDER BY number LIMIT 1",
+    [ROSTER_POINT] = "UPDATE entry SET means = ?2 WHERE number = ?1",
+    [ROSTER_SHARE] = "UPDATE entry SET shared = 1 WHERE number = ?1",
+    [ROSTER_REPLACE] = "UPDATE entry SET at = ?2, size = ?3 WHERE number = ?1",
+    [ROSTER_EACH_NAME] = "SELECT e.key, m.type, e.means, m.shared FROM entry e"
+                         " CROSS JOIN entry m ON m.number = e.means ORDER BY e.key, e.number",
+    [ROSTER_GET] = "SELECT type, body, at, size FROM entry WHERE number = ?1",
+    [ROSTER_GET_FIRST] = "SELECT first FROM entry WHERE number = ?1",
+    [ROSTER_SET_FIRST] = "UPDATE entry SET first = ?2 WHERE number = ?1",
 };
 
 static int fail(struct tz_archive_roster *roster, int code, struct tz_error *err)
@@ -92,16 +62,15 @@ static int fail(struct tz_archive_roster *roster, int code, struct tz_error *err
                    roster->db ? sqlite3_errmsg(roster->db) : sqlite3_errstr(code));
 }
 
-/* Get a statement ready to be given its parameters. */
-static sqlite3_stmt *ready(struct tz_archive_roster *roster, enum statement which)
+sqlite3_stmt *tz_roster_ready(struct tz_archive_roster *roster, enum roster_statement which)
 {
     (void)sqlite3_reset(roster->statements[which]);
     (void)sqlite3_clear_bindings(roster->statements[which]);
     return roster->statements[which];
 }
 
-static int step(struct tz_archive_roster *roster, sqlite3_stmt *statement, bool *ret_row,
-                struct tz_error *err)
+int tz_roster_step(struct tz_archive_roster *roster, sqlite3_stmt *statement, bool *ret_row,
+                   struct tz_error *err)
 {
     int code = sqlite3_step(statement);
 
@@ -109,8 +78,7 @@ static int step(struct tz_archive_roster *roster, sqlite3_stmt *statement, bool 
     return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : fail(roster, code, err);
 }
 
-/* Run a statement without rows. */
-static int run(struct tz_archive_roster *roster, sqlite3_stmt *statement, struct tz_error *err)
+int tz_roster_run(struct tz_archive_roster *roster, sqlite3_stmt *statement, struct tz_error *err)
 {
     int code = sqlite3_step(statement);
 
@@ -185,7 +153,7 @@ int tz_archive_roster_new(struct tz_archive_roster **ret, const char *directory,
     (void)unlink(path); /* from here on it is only ours */
     if (failed)
         return -1;
-    for (unsigned i = 0; i < STATEMENT_COUNT; i++) {
+    for (unsigned i = 0; i < ROSTER_STATEMENT_COUNT; i++) {
         int code = sqlite3_prepare_v3(roster->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                       &roster->statements[i], NULL);
         if (code != SQLITE_OK)
@@ -199,7 +167,7 @@ void tz_archive_roster_free(struct tz_archive_roster *roster)
 {
     if (!roster)
         return;
-    for (unsigned i = 0; i < STATEMENT_COUNT; i++)
+    for (unsigned i = 0; i < ROSTER_STATEMENT_COUNT; i++)
         (void)sqlite3_finalize(roster->statements[i]);
     (void)sqlite3_close(roster->db);
     tz_buf_clear(&roster->body);
@@ -208,7 +176,6 @@ void tz_archive_roster_free(struct tz_archive_roster *roster)
     free(roster);
 }
 
-/* Swap slashes and NULs. */
 static void turn(uint8_t *text, size_t len, uint8_t from, uint8_t to)
 {
     for (size_t i = 0; i < len; i++) {
@@ -225,7 +192,15 @@ static int append_key(struct tz_buf *out, const char *path, size_t len, struct t
     return 0;
 }
 
-static void bind_blob(sqlite3_stmt *statement, int at, const void *data, size_t len)
+int tz_roster_path(struct tz_buf *out, const void *key, size_t len, struct tz_error *err)
+{
+    if (tz_buf_append(out, key, len, err) || tz_buf_append(out, "", 1, err))
+        return -1;
+    turn(out->data + out->len - len - 1, len, '\0', '/');
+    return 0;
+}
+
+void tz_roster_bind(sqlite3_stmt *statement, int at, const void *data, size_t len)
 {
     /* A NULL pointer would be NULL, not an empty one. */
     (void)sqlite3_bind_blob64(statement, at, data ? data : "", len, SQLITE_STATIC);
@@ -234,7 +209,7 @@ static void bind_blob(sqlite3_stmt *statement, int at, const void *data, size_t 
 int tz_archive_roster_add(struct tz_archive_roster *roster, const struct tz_entry *entry,
                           const struct tz_archive_content *content, struct tz_error *err)
 {
-    sqlite3_stmt *statement = ready(roster, ADD);
+    sqlite3_stmt *statement = tz_roster_ready(roster, ROSTER_ADD);
     bool is_link = entry->type == TZ_ENTRY_HARDLINK;
     int64_t number = (int64_t)roster->count + 1;
 
@@ -245,17 +220,17 @@ int tz_archive_roster_add(struct tz_archive_roster *roster, const struct tz_entr
         (is_link && append_key(&roster->key, entry->link, entry->link_len, err)))
         return -1;
     (void)sqlite3_bind_int64(statement, 1, number);
-    bind_blob(statement, 2, roster->key.data, entry->path_len);
+    tz_roster_bind(statement, 2, roster->key.data, entry->path_len);
     (void)sqlite3_bind_int(statement, 3, (int)entry->type);
-    bind_blob(statement, 4, roster->body.data, roster->body.len);
+    tz_roster_bind(statement, 4, roster->body.data, roster->body.len);
     if (content) {
         (void)sqlite3_bind_int64(statement, 5, (int64_t)content->at);
         (void)sqlite3_bind_int64(statement, 6, (int64_t)content->size);
     }
     if (is_link)
-        bind_blob(statement, 7, roster->key.data + entry->path_len, entry->link_len);
-    (void)sqlite3_bind_int64(statement, 8, is_link ? UNRESOLVED : number);
-    if (run(roster, statement, err))
+        tz_roster_bind(statement, 7, roster->key.data + entry->path_len, entry->link_len);
+    (void)sqlite3_bind_int64(statement, 8, is_link ? ROSTER_UNRESOLVED : number);
+    if (tz_roster_run(roster, statement, err))
         return -1;
     roster->count++;
     return 0;
@@ -264,166 +239,6 @@ int tz_archive_roster_add(struct tz_archive_roster *roster, const struct tz_entr
 uint64_t tz_archive_roster_count(const struct tz_archive_roster *roster)
 {
     return roster->count;
-}
-
-/* What a key stood for at some moment. */
-struct found {
-    int64_t number; /* 0: nothing */
-    enum tz_entry_type type;
-    int64_t means;
-};
-
-/* key is a column of another statement, or of this one before. */
-static int find(struct tz_archive_roster *roster, enum statement which, struct tz_buf *key,
-                int64_t number, struct found *ret, struct tz_error *err)
-{
-    sqlite3_stmt *statement = ready(roster, which);
-    bool row = false;
-
-    bind_blob(statement, 1, key->data, key->len);
-    (void)sqlite3_bind_int64(statement, 2, number);
-    if (step(roster, statement, &row, err))
-        return -1;
-    *ret = (struct found){0};
-    if (!row)
-        return 0;
-    ret->number = sqlite3_column_int64(statement, 0);
-    ret->type = (enum tz_entry_type)sqlite3_column_int(statement, 1);
-    ret->means = sqlite3_column_int64(statement, 2);
-    /* Where it leads on to, should it be a link itself. */
-    const void *target = sqlite3_column_blob(statement, 3);
-    size_t len = (size_t)sqlite3_column_bytes(statement, 3);
-    tz_buf_reset(key);
-    return target ? tz_buf_append(key, target, len, err) : 0;
-}
-
-/* *ret: the number of what the link stands for, DROPPED if that is nothing.  key: its target. */
-static int follow(struct tz_archive_roster *roster, struct tz_buf *key, int64_t number,
-                  int64_t *ret, enum tz_entry_type *ret_type, struct tz_error *err)
-{
-    *ret = DROPPED;
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        TZ_SCOPED(tz_scoped_buf) struct tz_buf target = {0};
-        struct found found;
-        if (tz_buf_append(&target, key->data, key->len, err) ||
-            find(roster, FIND_BEFORE, &target, number, &found, err))
-            return -1;
-        if (found.number == 0) {
-            tz_buf_reset(&target);
-            if (tz_buf_append(&target, key->data, key->len, err) ||
-                find(roster, FIND_AFTER, &target, number, &found, err))
-                return -1;
-        }
-        if (found.number == 0 || found.means == DROPPED)
-            return 0;
-        *ret_type = found.type;
-        if (found.means != UNRESOLVED) {
-            *ret = found.means;
-            return 0;
-        }
-        number = found.number;
-        struct tz_buf swap = *key;
-        *key = target;
-        target = swap;
-    }
-    return 0;
-}
-
-static int set_number(struct tz_archive_roster *roster, enum statement which, int64_t number,
-                      int64_t value, struct tz_error *err)
-{
-    sqlite3_stmt *statement = ready(roster, which);
-
-    (void)sqlite3_bind_int64(statement, 1, number);
-    if (which == POINT)
-        (void)sqlite3_bind_int64(statement, 2, value);
-    return run(roster, statement, err);
-}
-
-/* An old cpio and some pax archives keep the content with the last name. */
-static int move_content(struct tz_archive_roster *roster, int64_t number, sqlite3_stmt *link,
-                        struct tz_error *err)
-{
-    sqlite3_stmt *statement = ready(roster, REPLACE);
-
-    if (sqlite3_column_type(link, 3) == SQLITE_NULL)
-        return 0;
-    (void)sqlite3_bind_int64(statement, 1, number);
-    (void)sqlite3_bind_int64(statement, 2, sqlite3_column_int64(link, 3));
-    (void)sqlite3_bind_int64(statement, 3, sqlite3_column_int64(link, 4));
-    return run(roster, statement, err);
-}
-
-static void warn_link(sqlite3_stmt *link, bool is_directory, tz_source_warn_fn *warn, void *arg,
-                      struct tz_buf *path)
-{
-    struct tz_error why = {0};
-    size_t len = (size_t)sqlite3_column_bytes(link, 1);
-
-    (void)tz_fail(&why, TZ_FAILED, "it is left out: a hard link to %s",
-                  is_directory ? "a directory" : "what is not in the archive");
-    tz_buf_reset(path);
-    if (append_key(path, sqlite3_column_blob(link, 1), len, NULL) ||
-        tz_buf_append(path, "", 1, NULL))
-        return;
-    turn(path->data, len, '\0', '/');
-    warn(arg, (const char *)path->data, len, &why);
-}
-
-static int type_of(struct tz_archive_roster *roster, int64_t number, enum tz_entry_type *ret,
-                   struct tz_error *err)
-{
-    sqlite3_stmt *statement = ready(roster, GET);
-    bool row = false;
-
-    (void)sqlite3_bind_int64(statement, 1, number);
-    if (step(roster, statement, &row, err))
-        return -1;
-    *ret = row ? (enum tz_entry_type)sqlite3_column_int(statement, 0) : TZ_ENTRY_HARDLINK;
-    (void)sqlite3_reset(statement);
-    return 0;
-}
-
-static int resolve_link(struct tz_archive_roster *roster, sqlite3_stmt *link,
-                        tz_source_warn_fn *warn, void *warn_arg, struct tz_error *err)
-{
-    int64_t number = sqlite3_column_int64(link, 0), means = DROPPED;
-    enum tz_entry_type type = TZ_ENTRY_FILE;
-
-    tz_buf_reset(&roster->key);
-    if (tz_buf_append(&roster->key, sqlite3_column_blob(link, 2),
-                      (size_t)sqlite3_column_bytes(link, 2), err) ||
-        follow(roster, &roster->key, number, &means, &type, err))
-        return -1;
-    if (means != DROPPED && type_of(roster, means, &type, err))
-        return -1;
-    if (means == DROPPED || type == TZ_ENTRY_DIRECTORY) {
-        warn_link(link, type == TZ_ENTRY_DIRECTORY, warn, warn_arg, &roster->body);
-        return set_number(roster, POINT, number, DROPPED, err);
-    }
-    if (type == TZ_ENTRY_FILE && move_content(roster, means, link, err))
-        return -1;
-    if (set_number(roster, POINT, number, means, err))
-        return -1;
-    return set_number(roster, SHARE, means, 0, err);
-}
-
-int tz_archive_roster_resolve(struct tz_archive_roster *roster, tz_source_warn_fn *warn,
-                              void *warn_arg, struct tz_error *err)
-{
-    sqlite3_stmt *link = ready(roster, EACH_LINK);
-    bool row = false;
-
-    for (;;) {
-        if (tz_interrupt_check(err) || step(roster, link, &row, err))
-            return -1;
-        if (!row)
-            break;
-        if (resolve_link(roster, link, warn, warn_arg, err))
-            return -1;
-    }
-    (void)sqlite3_reset(link);
-    return 0;
 }
 
 /* Is the row of the same path as the name at hand? */
@@ -450,36 +265,24 @@ static int take_name(struct tz_archive_roster *roster, sqlite3_stmt *row,
     return 0;
 }
 
-static int give_path(struct tz_archive_roster *roster, struct tz_archive_name *ret,
-                     struct tz_error *err)
-{
-    tz_buf_reset(&roster->path);
-    if (tz_buf_append(&roster->path, roster->key.data, roster->key.len, err) ||
-        tz_buf_append(&roster->path, "", 1, err))
-        return -1;
-    turn(roster->path.data, roster->key.len, '\0', '/');
-    ret->path = (char *)roster->path.data;
-    ret->path_len = roster->key.len;
-    return 0;
-}
-
 /* Of the rows with one path, which come one behind the other, the last one counts. */
 int tz_archive_roster_next(struct tz_archive_roster *roster, struct tz_archive_name *ret,
                            bool *ret_done, struct tz_error *err)
 {
-    sqlite3_stmt *row = roster->statements[EACH_NAME];
+    sqlite3_stmt *row = roster->statements[ROSTER_EACH_NAME];
     bool only_directories = true;
     unsigned rows = 0;
 
     *ret_done = false;
     if (!roster->began) {
         roster->began = true;
-        if (step(roster, ready(roster, EACH_NAME), &roster->in_name, err))
+        if (tz_roster_step(roster, tz_roster_ready(roster, ROSTER_EACH_NAME), &roster->in_name,
+                           err))
             return -1;
     }
     while (roster->in_name && (rows == 0 || is_same_path(roster, row))) {
         if (take_name(roster, row, ret, &only_directories, err) ||
-            step(roster, row, &roster->in_name, err))
+            tz_roster_step(roster, row, &roster->in_name, err))
             return -1;
         rows++;
     }
@@ -488,17 +291,22 @@ int tz_archive_roster_next(struct tz_archive_roster *roster, struct tz_archive_n
         return 0;
     }
     ret->replaced = only_directories ? 0 : rows - 1;
-    return give_path(roster, ret, err);
+    tz_buf_reset(&roster->path);
+    if (tz_roster_path(&roster->path, roster->key.data, roster->key.len, err))
+        return -1;
+    ret->path = (char *)roster->path.data;
+    ret->path_len = roster->key.len;
+    return 0;
 }
 
 int tz_archive_roster_get(struct tz_archive_roster *roster, int64_t number, struct tz_entry *entry,
                           struct tz_archive_content *content, struct tz_error *err)
 {
-    sqlite3_stmt *statement = ready(roster, GET);
+    sqlite3_stmt *statement = tz_roster_ready(roster, ROSTER_GET);
     bool row = false;
 
     (void)sqlite3_bind_int64(statement, 1, number);
-    if (step(roster, statement, &row, err))
+    if (tz_roster_step(roster, statement, &row, err))
         return -1;
     if (!row)
         return tz_fail(err, TZ_IO, "what was kept of the archive is damaged");
@@ -516,17 +324,17 @@ int tz_archive_roster_get(struct tz_archive_roster *roster, int64_t number, stru
 int tz_archive_roster_first_name(struct tz_archive_roster *roster, int64_t number, const char *path,
                                  size_t path_len, struct tz_buf *ret, struct tz_error *err)
 {
-    sqlite3_stmt *statement = ready(roster, GET_FIRST);
+    sqlite3_stmt *statement = tz_roster_ready(roster, ROSTER_GET_FIRST);
     bool row = false;
 
     (void)sqlite3_bind_int64(statement, 1, number);
-    if (step(roster, statement, &row, err))
+    if (tz_roster_step(roster, statement, &row, err))
         return -1;
     if (row && sqlite3_column_type(statement, 0) != SQLITE_NULL)
         return tz_buf_append(ret, sqlite3_column_blob(statement, 0),
                              (size_t)sqlite3_column_bytes(statement, 0), err);
-    statement = ready(roster, SET_FIRST);
+    statement = tz_roster_ready(roster, ROSTER_SET_FIRST);
     (void)sqlite3_bind_int64(statement, 1, number);
-    bind_blob(statement, 2, path, path_len);
-    return run(roster, statement, err);
+    tz_roster_bind(statement, 2, path, path_len);
+    return tz_roster_run(roster, statement, err);
 }

@@ -27,8 +27,8 @@
 /* A shorter hole is kept as zeros: very many small ones would be as many pieces for ever. */
 #define HOLE_MIN 4096U
 /* The file system is never filled to the last byte: others live on it, too. */
-#define ROOM_STEP ((uint64_t)16 << 20)
-#define ROOM_LEFT ((uint64_t)32 << 20)
+#define ROOM_STEP ((uint64_t)4 << 20)
+#define ROOM_LEFT ((uint64_t)8 << 20)
 
 struct tz_archive_spool {
     char *directory;

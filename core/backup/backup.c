@@ -89,8 +89,7 @@ void tz_backup_result_clear(struct tz_backup_result *result)
     *result = (struct tz_backup_result){0};
 }
 
-static void source_warning(void *arg, const char *path, size_t path_len,
-                           const struct tz_error *why)
+static void source_warning(void *arg, const char *path, size_t path_len, const struct tz_error *why)
 {
     tz_warnings_add(arg, path, path_len, why);
 }
@@ -203,8 +202,8 @@ static int describe(struct run *run, struct tz_error *err)
     return 0;
 }
 
-/* What an earlier source of this session left on its way, when it failed, is waited for: its results
- * would be taken for those of this one. */
+/* What an earlier source of this session left on its way, when it failed, is waited for: its
+ * results would be taken for those of this one. */
 static void drain(struct tz_mirror *mirror)
 {
     struct tz_mirror_result results[16];
@@ -361,8 +360,8 @@ static int take_batch(struct run *run, struct batch *batch, struct tz_error *err
     };
 
     for (size_t i = 0; i < batch->count; i++)
-        batch->waiting += batch->records[i].kind == RECORD_SMALL ||
-                          batch->records[i].kind == RECORD_INPUT;
+        batch->waiting +=
+            batch->records[i].kind == RECORD_SMALL || batch->records[i].kind == RECORD_INPUT;
     if (run->line_end)
         run->line_end->next = batch;
     else
@@ -532,8 +531,7 @@ static int finish(struct run *run, uint32_t *ret_stores, struct tz_error *err)
     return 0;
 }
 
-static void hand_over(struct run *run, struct tz_backup_result *ret, uint32_t stores,
-                      int64_t began)
+static void hand_over(struct run *run, struct tz_backup_result *ret, uint32_t stores, int64_t began)
 {
     size_t count = tz_mirror_count(tz_repo_mirror(run->repo));
 
@@ -576,8 +574,7 @@ int tz_backup(const struct tz_backup_options *options, struct tz_backup_result *
 }
 
 int tz_backup_read_warnings(struct tz_repo *repo, const struct tz_head *head,
-                            struct tz_backup_warning **ret, size_t *ret_count,
-                            struct tz_error *err)
+                            struct tz_backup_warning **ret, size_t *ret_count, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_chunk_reader) struct tz_chunk_reader *chunks = NULL;
     TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};

@@ -9,7 +9,7 @@
 
 /* A tombstone stands this long after its packs have gone: a younger run need not list packs. */
 #define TOMBSTONE_NS (30 * 24 * 3600 * TZ_SECOND_NS)
-#define HEAD_TAG 1U
+#define HEAD_TAG     1U
 
 /* Store one object everywhere that is still usable; *ret_stores says where it is now. */
 static int put_object(struct tz_repo *repo, const char *name, const struct tz_buf *bytes,

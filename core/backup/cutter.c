@@ -7,8 +7,6 @@
 #define PAGED_STEP (128U << 10)
 #define PAGED_MAX  (256U << 10)
 #define LEAST_ROOM 65536U
-#define LANE_SMALL 0U
-#define LANE_LARGE 1U
 
 enum piece_kind { PIECE_FRESH, PIECE_KNOWN, PIECE_RESTART, PIECE_END, PIECE_DROP };
 
@@ -33,7 +31,7 @@ struct hashing {
     struct hashing *next;
     uint8_t *data;
     size_t len;
-    struct batch *small; /* small files: the worker cuts */
+    struct batch *small;  /* small files: the worker cuts */
     struct pieces pieces; /* large files: cut already */
     struct tz_chunk_ref *chunks;
     uint32_t count, cap;
@@ -169,8 +167,8 @@ static int cut_small(struct hashing *hashing, struct tz_error *err)
     for (size_t at = 0; at < hashing->len;) {
         struct tz_chunk_scan scan = {0};
         size_t left = hashing->len - at;
-        size_t len = tz_chunker_find(&cutter->chunker, &cutter->small, &scan, hashing->data + at,
-                                     left);
+        size_t len =
+            tz_chunker_find(&cutter->chunker, &cutter->small, &scan, hashing->data + at, left);
         if (len == 0)
             len = left;
         if (add_chunk(hashing, len, err))
@@ -256,7 +254,7 @@ static int has_repeats(const struct tz_chunk_ref *chunks, uint32_t count, bool *
 static int place(struct cutter *cutter, struct hashing *hashing, struct tz_error *err)
 {
     struct tz_packer *packer = cutter->options.packer;
-    unsigned lane = hashing->small ? LANE_SMALL : LANE_LARGE;
+    unsigned lane = hashing->small ? TZ_PACKER_SMALL : TZ_PACKER_LARGE;
     bool has = false, repeats = false;
 
     if (hashing->len * 4 >= cutter->size * 3 && hashing->count > 0) {
@@ -288,7 +286,8 @@ struct position {
 };
 
 /* The next extent of at most len bytes. */
-static struct tz_extent take_extent(const struct hashing *hashing, struct position *at, uint64_t len)
+static struct tz_extent take_extent(const struct hashing *hashing, struct position *at,
+                                    uint64_t len)
 {
     assert(at->chunk < hashing->count);
     const struct tz_chunk_ref *chunk = &hashing->chunks[at->chunk];
@@ -446,8 +445,7 @@ static int cut_here(struct cutter *cutter, struct tz_error *err)
 }
 
 /* Pieces whose bytes lie behind the last cut go on into the next buffer. */
-static int split_pieces(struct hashing *from, struct hashing *to, size_t done,
-                        struct tz_error *err)
+static int split_pieces(struct hashing *from, struct hashing *to, size_t done, struct tz_error *err)
 {
     size_t keep = 0;
     uint64_t before = 0;
@@ -528,7 +526,8 @@ int tz_cutter_room(struct cutter *cutter, uint8_t **ret, size_t *ret_len, struct
     return 0;
 }
 
-/* Chunks of pages end at even places of the file, so that an equal file elsewhere gives the same. */
+/* Chunks of pages end at even places of the file, so that an equal file elsewhere gives the same.
+ */
 static int cut_paged(struct cutter *cutter, size_t len, struct tz_error *err)
 {
     size_t end = cutter->lane->len;
@@ -612,8 +611,8 @@ int tz_cutter_settle(struct cutter *cutter, bool all, struct tz_error *err)
         cutter->done = 0;
         submit(cutter, rest);
     }
-    while (cutter->first && (cutter->jobs > most ||
-                             tz_pool_done(cutter->options.pool, &cutter->first->job)))
+    while (cutter->first &&
+           (cutter->jobs > most || tz_pool_done(cutter->options.pool, &cutter->first->job)))
         if (collect(cutter, err))
             return -1;
     return 0;

@@ -28,10 +28,10 @@ void tz_warnings_add(struct warnings *warnings, const char *path, size_t path_le
                      const struct tz_error *why);
 
 enum record_kind {
-    RECORD_PLAIN,     /* complete as it is: directories, links, unchanged files, empty files */
-    RECORD_SMALL,     /* content in the batch's data */
-    RECORD_INPUT,     /* content is read by the main thread */
-    RECORD_DROPPED,   /* could not be read */
+    RECORD_PLAIN,   /* complete as it is: directories, links, unchanged files, empty files */
+    RECORD_SMALL,   /* content in the batch's data */
+    RECORD_INPUT,   /* content is read by the main thread */
+    RECORD_DROPPED, /* could not be read */
 };
 
 /* An entry on its way through the backup. */
@@ -67,13 +67,13 @@ struct scan_options {
     struct tz_local_reader *last; /* NULL: none */
     const int64_t *bad_packs;     /* sorted */
     size_t bad_count;
-    size_t data_size; /* of a batch's buffer */
+    size_t data_size;            /* of a batch's buffer */
     struct tz_recycler *buffers; /* where they come from */
     struct warnings *warnings;
 };
 struct scan;
-int tz_scan_start(struct scan **ret, const struct scan_options *options, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_scan_start(struct scan **ret, const struct scan_options *options,
+                  struct tz_error *err) TZ_MUST_CHECK;
 /* The next batch in order; waits for it.  The caller's to free. */
 struct batch *tz_scan_next(struct scan *scan);
 /* Stops and joins the thread. */
@@ -88,8 +88,8 @@ struct cutter_options {
     struct tz_local_writer *local; /* lists of large files go there */
     struct tz_id_list *refs;
 };
-int tz_cutter_new(struct cutter **ret, const struct cutter_options *options, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_cutter_new(struct cutter **ret, const struct cutter_options *options,
+                  struct tz_error *err) TZ_MUST_CHECK;
 void tz_cutter_free(struct cutter *cutter);
 /* The small files of a batch; takes the data. */
 int tz_cutter_small(struct cutter *cutter, struct batch *batch, struct tz_error *err) TZ_MUST_CHECK;
@@ -97,8 +97,8 @@ int tz_cutter_small(struct cutter *cutter, struct batch *batch, struct tz_error 
 int tz_cutter_begin(struct cutter *cutter, struct batch *batch, struct record *record, bool paged,
                     struct tz_error *err) TZ_MUST_CHECK;
 /* Room for new bytes: at least 64 KiB, more usually. */
-int tz_cutter_room(struct cutter *cutter, uint8_t **ret, size_t *ret_len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_cutter_room(struct cutter *cutter, uint8_t **ret, size_t *ret_len,
+                   struct tz_error *err) TZ_MUST_CHECK;
 /* len bytes were put there. */
 int tz_cutter_fresh(struct cutter *cutter, size_t len, struct tz_error *err) TZ_MUST_CHECK;
 /* Content that is stored already, or a hole (zero id). */
@@ -129,8 +129,8 @@ int tz_read_large(struct reading *reading, struct batch *batch, struct record *r
                   struct tz_error *err) TZ_MUST_CHECK;
 /* The keyed 128-bit hash of a block (Poly1305, docs/decisions.md). */
 int tz_block_tags(const uint8_t key[TZ_KEY_SIZE], const uint8_t *data, size_t block_size,
-                  size_t count, uint8_t (*tags)[LOCAL_TAG_SIZE], struct tz_error *err)
-    TZ_MUST_CHECK;
+                  size_t count, uint8_t (*tags)[LOCAL_TAG_SIZE],
+                  struct tz_error *err) TZ_MUST_CHECK;
 
 bool tz_pack_is_bad(const int64_t *bad_packs, size_t count, uint64_t pack);
 

@@ -91,8 +91,8 @@ static bool is_hole(const struct tz_extent *extent)
     return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
 }
 
-/* The old extents that cover [offset, offset + len); calls come in ascending order. False: not to be
- * had (a bad pack, a damaged list), the bytes must be stored anew. */
+/* The old extents that cover [offset, offset + len); calls come in ascending order. False: not to
+ * be had (a bad pack, a damaged list), the bytes must be stored anew. */
 static bool past_extents(struct paging *paging, uint64_t offset, uint64_t len,
                          struct local_extent *ret, size_t max, size_t *ret_count)
 {
@@ -157,7 +157,8 @@ static int put_unchanged(struct paging *paging, uint64_t offset, const uint8_t *
     return 0;
 }
 
-/* Compare whole blocks (the last one may be short) and pass on runs of changed and unchanged ones. */
+/* Compare whole blocks (the last one may be short) and pass on runs of changed and unchanged ones.
+ */
 static int put_blocks(struct paging *paging, const uint8_t *data, size_t len, struct tz_error *err)
 {
     size_t size = paging->block_size, whole = len / size, count = (len + size - 1) / size;
@@ -176,15 +177,16 @@ static int put_blocks(struct paging *paging, const uint8_t *data, size_t len, st
         if (i == count || same != run_same || full) {
             size_t begin = run * size, end = TZ_MIN(i * size, len);
             if (end > begin &&
-                (run_same ? put_unchanged(paging, paging->size + begin, data + begin, end - begin, err)
-                          : put_fresh(paging->reading->cutter, data + begin, end - begin, err)))
+                (run_same
+                     ? put_unchanged(paging, paging->size + begin, data + begin, end - begin, err)
+                     : put_fresh(paging->reading->cutter, data + begin, end - begin, err)))
                 return -1;
             run = i;
             run_same = same;
         }
     }
-    if (paging->reading->local && tz_local_put_tags(paging->reading->local, paging->tags,
-                                                    count, &row, err))
+    if (paging->reading->local &&
+        tz_local_put_tags(paging->reading->local, paging->tags, count, &row, err))
         return -1;
     if (paging->blocks == 0)
         paging->tag_first = row;

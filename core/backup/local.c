@@ -12,7 +12,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define BLOCK_MAX (8U << 20) /* the writer's blocks end behind 256 KiB, and an entry has at most 4 MiB */
+#define BLOCK_MAX                                                                                  \
+    (8U << 20) /* the writer's blocks end behind 256 KiB, and an entry has at most 4 MiB */
 
 /* A pack by the number that the rows have, and by that of the catalog: 0 if it knows it no more. */
 struct known_pack {
@@ -71,8 +72,8 @@ static int open_files(struct tz_local_reader *reader, const char *folder, struct
     return 0;
 }
 
-/* The catalog may have been made anew, or have lost its last transactions in a power failure: its numbers are
- * asked for by the packs' hashes. */
+/* The catalog may have been made anew, or have lost its last transactions in a power failure: its
+ * numbers are asked for by the packs' hashes. */
 static int read_packs(struct tz_local_reader *reader, struct tz_catalog *catalog,
                       struct tz_row_reader *rows, struct tz_error *err)
 {
@@ -129,8 +130,7 @@ int tz_local_open(struct tz_local_reader **ret, struct tz_repo *repo, const char
     if (!path)
         return tz_fail_nomem(err);
     tz_local_folder_key(tz_repo_keys(repo), info.folder, reader->key);
-    if (open_files(reader, path, &why) ||
-        open_packs(reader, tz_repo_catalog(repo), path, &why)) {
+    if (open_files(reader, path, &why) || open_packs(reader, tz_repo_catalog(repo), path, &why)) {
         tz_repo_warn(repo, "the local manifest is not used: %s", why.message);
         return 0;
     }

@@ -1,16 +1,17 @@
 /*
  * The local manifest: what a source looked like when it was last backed up, so that the next
- * backup opens only what changed.  It holds file names, so it is 0600 and says nothing of content but ids.
+ * backup opens only what changed.  It holds file names, so it is 0600 and says nothing of content
+ * but ids.
  *
  *   <state>/sources/<source id>/last          name of the folder that counts
  *   <state>/sources/<source id>/<folder>/entries   entries with inode numbers and change times
  *                                       /chunks    a row for each chunk that they name: id, pack
  *                                       /lists     extents of large and page-structured files
- *                                       /tags      keyed 128-bit hash of each block of page-structured files
- *                                       /packs     hashes of the packs, by the numbers that the rows have
+ *                                       /tags      keyed 128-bit hash of each block of
+ * page-structured files /packs     hashes of the packs, by the numbers that the rows have
  *
- * It is a cache: what is missing, damaged, or lies in a pack that the catalog does not know, is read again (and found
- * to be stored already).
+ * It is a cache: what is missing, damaged, or lies in a pack that the catalog does not know, is
+ * read again (and found to be stored already).
  */
 #ifndef TOZAI_BACKUP_LOCAL_H
 #define TOZAI_BACKUP_LOCAL_H
@@ -27,10 +28,10 @@ struct local_extra {
 };
 
 /* As it stands behind an entry. */
-int tz_local_extra_encode(const struct local_extra *extra, struct tz_buf *out, struct tz_error *err)
-    TZ_MUST_CHECK;
-int tz_local_extra_decode(struct tz_cursor *c, struct local_extra *extra, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_local_extra_encode(const struct local_extra *extra, struct tz_buf *out,
+                          struct tz_error *err) TZ_MUST_CHECK;
+int tz_local_extra_decode(struct tz_cursor *c, struct local_extra *extra,
+                          struct tz_error *err) TZ_MUST_CHECK;
 
 /* A row of lists. */
 struct local_extent {
@@ -50,11 +51,12 @@ uint64_t tz_local_bytes(const struct tz_local_reader *reader);
 /* Packs of extents that the catalog does not know any more are 0. */
 int tz_local_next(struct tz_local_reader *reader, struct tz_entry *entry, struct local_extra *extra,
                   bool *ret_done, struct tz_error *err) TZ_MUST_CHECK;
-/* Random access, from any thread.  A damaged row is TZ_CORRUPT; a damaged tag is just another tag. */
+/* Random access, from any thread.  A damaged row is TZ_CORRUPT; a damaged tag is just another tag.
+ */
 int tz_local_list(struct tz_local_reader *reader, uint64_t row, struct local_extent *ret,
                   size_t count, struct tz_error *err) TZ_MUST_CHECK;
-int tz_local_tags(struct tz_local_reader *reader, uint64_t row,
-                  uint8_t (*ret)[LOCAL_TAG_SIZE], size_t count, struct tz_error *err) TZ_MUST_CHECK;
+int tz_local_tags(struct tz_local_reader *reader, uint64_t row, uint8_t (*ret)[LOCAL_TAG_SIZE],
+                  size_t count, struct tz_error *err) TZ_MUST_CHECK;
 
 struct tz_local_writer;
 int tz_local_create(struct tz_local_writer **ret, struct tz_repo *repo, const char *folder,
@@ -67,10 +69,10 @@ int tz_local_add(struct tz_local_writer *writer, const struct tz_entry *entry,
 /* Append a row or a tag; gives where it stands. */
 int tz_local_put_list(struct tz_local_writer *writer, const struct local_extent *extent,
                       uint64_t *ret_row, struct tz_error *err) TZ_MUST_CHECK;
-int tz_local_put_tags(struct tz_local_writer *writer, uint8_t (*tags)[LOCAL_TAG_SIZE],
-                      size_t count, uint64_t *ret_row, struct tz_error *err) TZ_MUST_CHECK;
-/* Fill in the packs of rows that had none, from the catalog; calls used() for each pack of the rows, once
- * or oftener.  Nothing can be added after it. */
+int tz_local_put_tags(struct tz_local_writer *writer, uint8_t (*tags)[LOCAL_TAG_SIZE], size_t count,
+                      uint64_t *ret_row, struct tz_error *err) TZ_MUST_CHECK;
+/* Fill in the packs of rows that had none, from the catalog; calls used() for each pack of the
+ * rows, once or oftener.  Nothing can be added after it. */
 typedef int local_pack_fn(void *arg, int64_t pack, struct tz_error *err);
 int tz_local_settle(struct tz_local_writer *writer, local_pack_fn *used, void *arg,
                     struct tz_error *err) TZ_MUST_CHECK;

@@ -143,11 +143,10 @@ int tz_local_extra_encode(const struct local_extra *extra, struct tz_buf *out, s
 
     if (tz_put_u8(out, more, err))
         return -1;
-    if (more && (tz_put_varint(out, extra->list_first, err) ||
-                 tz_put_varint(out, extra->list_count, err) ||
-                 tz_put_varint(out, extra->tag_first, err) ||
-                 tz_put_varint(out, extra->tag_count, err) ||
-                 tz_put_varint(out, extra->block_size, err)))
+    if (more &&
+        (tz_put_varint(out, extra->list_first, err) || tz_put_varint(out, extra->list_count, err) ||
+         tz_put_varint(out, extra->tag_first, err) || tz_put_varint(out, extra->tag_count, err) ||
+         tz_put_varint(out, extra->block_size, err)))
         return -1;
     return 0;
 }
@@ -179,8 +178,8 @@ int tz_local_put_list(struct tz_local_writer *writer, const struct local_extent 
     return tz_row_put(&writer->lists, row, 1, err);
 }
 
-int tz_local_put_tags(struct tz_local_writer *writer, uint8_t (*tags)[LOCAL_TAG_SIZE],
-                      size_t count, uint64_t *ret_row, struct tz_error *err)
+int tz_local_put_tags(struct tz_local_writer *writer, uint8_t (*tags)[LOCAL_TAG_SIZE], size_t count,
+                      uint64_t *ret_row, struct tz_error *err)
 {
     *ret_row = writer->tags.count;
     return tz_row_put(&writer->tags, tags, count, err);

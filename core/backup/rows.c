@@ -87,7 +87,8 @@ int tz_row_next(struct tz_row_reader *reader, const uint8_t **ret, struct tz_err
         if (!reader->window)
             return tz_fail_nomem(err);
     }
-    if (reader->at < reader->window_first || reader->at >= reader->window_first + reader->window_rows) {
+    if (reader->at < reader->window_first ||
+        reader->at >= reader->window_first + reader->window_rows) {
         if (reader->at >= reader->count)
             return tz_fail(err, TZ_CORRUPT, "the local manifest names rows that it does not have");
         size_t rows = (size_t)TZ_MIN(reader->count - reader->at, (uint64_t)WINDOW_ROWS);

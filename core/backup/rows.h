@@ -14,8 +14,8 @@ struct tz_row_writer {
 };
 int tz_row_writer_open(struct tz_row_writer *writer, const char *folder, const char *name,
                        size_t row_size, struct tz_error *err) TZ_MUST_CHECK;
-int tz_row_put(struct tz_row_writer *writer, const void *row, size_t rows, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_row_put(struct tz_row_writer *writer, const void *row, size_t rows,
+               struct tz_error *err) TZ_MUST_CHECK;
 int tz_row_flush(struct tz_row_writer *writer, struct tz_error *err) TZ_MUST_CHECK;
 void tz_row_writer_close(struct tz_row_writer *writer);
 
@@ -31,8 +31,8 @@ struct tz_row_reader {
 int tz_row_reader_open(struct tz_row_reader *reader, const char *folder, const char *name,
                        size_t row_size, struct tz_error *err) TZ_MUST_CHECK;
 /* The next row, borrowed until the next call; rows beyond the end are TZ_CORRUPT. */
-int tz_row_next(struct tz_row_reader *reader, const uint8_t **ret, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_row_next(struct tz_row_reader *reader, const uint8_t **ret,
+                struct tz_error *err) TZ_MUST_CHECK;
 int tz_row_read(const struct tz_row_reader *reader, uint64_t row, void *data, size_t rows,
                 struct tz_error *err) TZ_MUST_CHECK;
 void tz_row_reader_close(struct tz_row_reader *reader);

@@ -85,8 +85,8 @@ static int next_old(struct scan *scan)
 static bool match_old(struct scan *scan, const struct tz_entry *entry)
 {
     while (scan->has_old) {
-        int order = tz_path_compare(scan->old.path, scan->old.path_len, entry->path,
-                                    entry->path_len);
+        int order =
+            tz_path_compare(scan->old.path, scan->old.path_len, entry->path, entry->path_len);
         if (order >= 0)
             return order == 0;
         (void)next_old(scan);
@@ -128,7 +128,8 @@ static bool content_good(struct scan *scan)
         if (!is_hole(&scan->old.extents[i]) &&
             tz_pack_is_bad(o->bad_packs, o->bad_count, scan->old.extent_packs[i]))
             return false;
-    /* Even if no pack is bad: a damaged row must be found here, where the file can still be read. */
+    /* Even if no pack is bad: a damaged row must be found here, where the file can still be read.
+     */
     for (uint64_t at = 0; at < scan->old_extra.list_count; at += TZ_COUNT(rows)) {
         size_t count = (size_t)TZ_MIN(scan->old_extra.list_count - at, (uint64_t)TZ_COUNT(rows));
         if (tz_local_list(o->last, scan->old_extra.list_first + at, rows, count, NULL))
@@ -349,8 +350,8 @@ static int run(struct scan *scan, struct tz_error *err)
     int failed = next_old(scan) || new_batch(scan, err);
 
     while (!failed && !done) {
-        failed = tz_interrupt_check(err) ||
-                 tz_source_next(scan->options.source, &entry, &done, err);
+        failed =
+            tz_interrupt_check(err) || tz_source_next(scan->options.source, &entry, &done, err);
         if (failed || done)
             break;
         failed = take(scan, &entry, err);

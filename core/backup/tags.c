@@ -5,7 +5,8 @@
 /*
  * Poly1305 is an almost-universal hash: for two different blocks chosen without knowing the key the
  * chance of equal tags is below 8 * (length / 16) / 2^106 (Bernstein, FSE 2005).  Tags never
- * leave the host; and whoever has them and the blocks could learn the key, so it is made for them alone.
+ * leave the host; and whoever has them and the blocks could learn the key, so it is made for them
+ * alone.
  */
 int tz_block_tags(const uint8_t key[TZ_KEY_SIZE], const uint8_t *data, size_t block_size,
                   size_t count, uint8_t (*tags)[LOCAL_TAG_SIZE], struct tz_error *err)

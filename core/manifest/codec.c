@@ -6,16 +6,16 @@
 #include <string.h>
 
 /* Which parts of an entry follow. */
-#define HAS_MODE     1U   /* mode differs from the last entry of this type */
-#define HAS_OWNER    2U   /* owner differs from the last entry */
-#define HAS_MTIME    4U   /* mtime differs from the last entry */
-#define HAS_XATTRS   8U
-#define HAS_INODE    16U  /* inode flags */
-#define HAS_FLAGS    32U  /* entry flags */
-#define HAS_LEVEL    64U  /* content is an extent list of a higher level */
-#define CONTINUES    128U /* content follows that of the last file in the same chunk */
-#define ALL_PARTS    255U
-#define FILE_PARTS   (HAS_LEVEL | CONTINUES) /* that only files have */
+#define HAS_MODE   1U /* mode differs from the last entry of this type */
+#define HAS_OWNER  2U /* owner differs from the last entry */
+#define HAS_MTIME  4U /* mtime differs from the last entry */
+#define HAS_XATTRS 8U
+#define HAS_INODE  16U  /* inode flags */
+#define HAS_FLAGS  32U  /* entry flags */
+#define HAS_LEVEL  64U  /* content is an extent list of a higher level */
+#define CONTINUES  128U /* content follows that of the last file in the same chunk */
+#define ALL_PARTS  255U
+#define FILE_PARTS (HAS_LEVEL | CONTINUES) /* that only files have */
 
 /* How an extent names its chunk. */
 enum { EXTENT_HOLE, EXTENT_NEXT, EXTENT_RECENT, EXTENT_NEW };
@@ -425,8 +425,8 @@ int tz_entry_check(const struct tz_entry *entry, struct tz_error *err)
     return 0;
 }
 
-int tz_entry_encode(struct tz_coder *coder, const struct tz_entry *entry, const struct tz_rows *rows,
-                    struct tz_buf *out, struct tz_error *err)
+int tz_entry_encode(struct tz_coder *coder, const struct tz_entry *entry,
+                    const struct tz_rows *rows, struct tz_buf *out, struct tz_error *err)
 {
     unsigned parts = parts_of(coder, entry);
 

@@ -15,7 +15,7 @@ struct tz_manifest_reader {
     struct tz_coder coder;
     struct tz_buf chunk; /* a copy: the reader's own may be replaced while entries are used */
     struct tz_cursor cursor;
-    uint64_t left; /* entries of the chunk that are to come */
+    uint64_t left;      /* entries of the chunk that are to come */
     struct tz_buf last; /* path of the entry before, to hold the order */
     bool has_last;
 };
@@ -68,7 +68,8 @@ static int get_piece(struct tz_cursor *c, struct tz_manifest_piece *piece, struc
     return 0;
 }
 
-int tz_manifest_root_parse(struct tz_manifest_root *root, const void *data, size_t len, struct tz_error *err)
+int tz_manifest_root_parse(struct tz_manifest_root *root, const void *data, size_t len,
+                           struct tz_error *err)
 {
     struct tz_cursor c = tz_cursor(data, len);
     size_t cap = 0;
@@ -84,9 +85,8 @@ int tz_manifest_root_parse(struct tz_manifest_root *root, const void *data, size
         struct tz_manifest_piece *piece = &root->pieces[root->count];
         if (get_piece(&c, piece, err))
             return -1;
-        if (root->count > 0 &&
-            tz_path_compare(piece[-1].first, piece[-1].first_len, piece->first,
-                            piece->first_len) >= 0)
+        if (root->count > 0 && tz_path_compare(piece[-1].first, piece[-1].first_len, piece->first,
+                                               piece->first_len) >= 0)
             return tz_fail(err, TZ_CORRUPT, "the manifest's root is out of order");
         root->count++;
     }
@@ -192,8 +192,8 @@ static int hold_order(struct tz_manifest_reader *reader, const struct tz_entry *
 {
     struct tz_buf *last = &reader->last;
 
-    if (reader->has_last && tz_path_compare((const char *)last->data, last->len, entry->path,
-                                            entry->path_len) >= 0)
+    if (reader->has_last &&
+        tz_path_compare((const char *)last->data, last->len, entry->path, entry->path_len) >= 0)
         return tz_fail(err, TZ_CORRUPT, "the manifest is out of order");
     tz_buf_reset(last);
     reader->has_last = true;
@@ -334,8 +334,7 @@ int tz_extent_walk_next(struct tz_extent_walk *walk, struct tz_extent *extent, b
         return tz_fail(err, TZ_CORRUPT, "a file's pieces do not make up its size in a manifest");
     if (!*ret_done) {
         if (extent->len > walk->left)
-            return tz_fail(err, TZ_CORRUPT,
-                           "a file's pieces are more than its size in a manifest");
+            return tz_fail(err, TZ_CORRUPT, "a file's pieces are more than its size in a manifest");
         walk->left -= extent->len;
     }
     return 0;

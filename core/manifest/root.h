@@ -26,8 +26,9 @@ static inline TZ_UNUSED void tz_scoped_manifest_root(struct tz_manifest_root *ro
 {
     tz_manifest_root_clear(root);
 }
-/* root is zero before; on failure it is to be cleared.  First paths ascend; hostile bytes: TZ_CORRUPT. */
-int tz_manifest_root_parse(struct tz_manifest_root *root, const void *data, size_t len, struct tz_error *err)
-    TZ_MUST_CHECK;
+/* root is zero before; on failure it is to be cleared.  First paths ascend; hostile bytes:
+ * TZ_CORRUPT. */
+int tz_manifest_root_parse(struct tz_manifest_root *root, const void *data, size_t len,
+                           struct tz_error *err) TZ_MUST_CHECK;
 
 #endif

@@ -23,7 +23,7 @@ struct tz_extent_sink {
     struct tz_extent pending; /* may still grow */
     bool has_pending;
     struct level levels[TZ_LIST_LEVELS];
-    unsigned depth; /* levels in use; 0: direct only */
+    unsigned depth;                  /* levels in use; 0: direct only */
     uint64_t counts[TZ_LIST_LEVELS]; /* extents that each level was given */
 };
 
@@ -213,8 +213,7 @@ static int finish_levels(struct tz_extent_sink *sink, struct tz_entry *entry, st
     return take_top(sink, level, entry, err);
 }
 
-int tz_extent_sink_finish(struct tz_extent_sink *sink, struct tz_entry *entry,
-                          struct tz_error *err)
+int tz_extent_sink_finish(struct tz_extent_sink *sink, struct tz_entry *entry, struct tz_error *err)
 {
     int failed = 0;
 

@@ -88,14 +88,15 @@ static int end_chunk(struct tz_manifest_writer *writer, struct tz_error *err)
     return 0;
 }
 
-/* No reader would take a manifest out of order: better no generation than one that cannot be read. */
+/* No reader would take a manifest out of order: better no generation than one that cannot be read.
+ */
 static int hold_order(struct tz_manifest_writer *writer, const struct tz_entry *entry,
                       struct tz_error *err)
 {
     struct tz_buf *last = &writer->last;
 
-    if (writer->has_last && tz_path_compare((const char *)last->data, last->len, entry->path,
-                                            entry->path_len) >= 0)
+    if (writer->has_last &&
+        tz_path_compare((const char *)last->data, last->len, entry->path, entry->path_len) >= 0)
         return tz_fail(err, TZ_FAILED, "internal error: '%s' comes out of order", entry->path);
     tz_buf_reset(last);
     writer->has_last = true;

@@ -138,8 +138,8 @@ static int load_frame(struct tz_chunk_reader *reader, struct cached *slot, int64
     return 0;
 }
 
-int tz_chunk_read(struct tz_chunk_reader *reader, const uint8_t id[TZ_ID_SIZE],
-                  const uint8_t **ret, uint32_t *ret_len, struct tz_error *err)
+int tz_chunk_read(struct tz_chunk_reader *reader, const uint8_t id[TZ_ID_SIZE], const uint8_t **ret,
+                  uint32_t *ret_len, struct tz_error *err)
 {
     struct tz_chunk_place place;
     uint8_t check[TZ_ID_SIZE];
@@ -148,8 +148,7 @@ int tz_chunk_read(struct tz_chunk_reader *reader, const uint8_t id[TZ_ID_SIZE],
     if (tz_catalog_find_chunk(tz_repo_catalog(reader->repo), id, &place, &found, err))
         return -1;
     if (!found)
-        return (void)tz_fail(err, TZ_CORRUPT,
-                             "a chunk is in no pack that the stores' index names"),
+        return (void)tz_fail(err, TZ_CORRUPT, "a chunk is in no pack that the stores' index names"),
                tz_hint(err, "run 'tozai verify --heal', or 'tozai catalog rebuild'");
     struct cached *slot = find_cached(reader, place.pack, place.frame, &hit);
     if (!hit && load_frame(reader, slot, place.pack, place.frame, err))

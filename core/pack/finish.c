@@ -1,9 +1,8 @@
 /*
  * What stands behind a pack's frames:
  *
- *   the sealed directory: frames and chunks (core/object/packinfo.c), then zeros that bring the pack to a
- *     Padmé size
- *   the sealed trailer: u64 length of the sealed directory
+ *   the sealed directory: frames and chunks (core/object/packinfo.c), then zeros that bring the
+ * pack to a Padmé size the sealed trailer: u64 length of the sealed directory
  */
 #include "directory.h"
 

@@ -5,6 +5,8 @@
 
 struct tz_frame_sealer {
     ZSTD_CCtx *compressor;
+    ZSTD_CCtx *dense; /* with larger tables */
+    bool use_dense;
     struct tz_frame_opener *opener; /* for the check */
     struct tz_aead *aead;
     uint8_t *sealed; /* the sealed frame */
@@ -72,23 +74,28 @@ int tz_frame_open(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_H
 
 /*
  * Between zstd's levels 2 and 3: the double-fast strategy with tables that stay in the second-level
- * cache and a window of a whole frame.  Measured (docs/decisions.md): as fast as level 2, and 1 to
- * 20 % smaller.
+ * cache and a window of a whole frame.  Measured (docs/decisions.md): about as fast as level 2, and
+ * 1 to 20 % smaller.  The dense form has larger tables, which pay for large files.
  */
-static const struct {
+struct tuning {
     ZSTD_cParameter parameter;
-    int value;
-} tuned[] = {
-    {ZSTD_c_windowLog, 22}, {ZSTD_c_hashLog, 15},  {ZSTD_c_chainLog, 14},
-    {ZSTD_c_minMatch, 5},   {ZSTD_c_strategy, ZSTD_dfast},
+    int fast, dense;
+};
+static const struct tuning tuned[] = {
+    {ZSTD_c_windowLog, 22, 22},
+    {ZSTD_c_hashLog, 15, 16},
+    {ZSTD_c_chainLog, 14, 16},
+    {ZSTD_c_minMatch, 5, 5},
+    {ZSTD_c_strategy, ZSTD_dfast, ZSTD_dfast},
 };
 
-static int set_parameters(ZSTD_CCtx *compressor, int level, struct tz_error *err)
+static int set_parameters(ZSTD_CCtx *compressor, int level, bool dense, struct tz_error *err)
 {
     size_t rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level ? level : 2);
 
     for (size_t i = 0; !level && !ZSTD_isError(rc) && i < TZ_COUNT(tuned); i++)
-        rc = ZSTD_CCtx_setParameter(compressor, tuned[i].parameter, tuned[i].value);
+        rc = ZSTD_CCtx_setParameter(compressor, tuned[i].parameter,
+                                    dense ? tuned[i].dense : tuned[i].fast);
     /* The AEAD covers it and the length is in the directory. */
     if (!ZSTD_isError(rc))
         rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 0);
@@ -105,9 +112,11 @@ int tz_frame_sealer_new(struct tz_frame_sealer **ret, int level, struct tz_error
     if (!sealer)
         return tz_fail_nomem(err);
     sealer->compressor = ZSTD_createCCtx();
-    if (!sealer->compressor)
+    sealer->dense = ZSTD_createCCtx();
+    if (!sealer->compressor || !sealer->dense)
         return tz_fail_nomem(err);
-    if (set_parameters(sealer->compressor, level, err) ||
+    if (set_parameters(sealer->compressor, level, false, err) ||
+        set_parameters(sealer->dense, level, true, err) ||
         tz_frame_opener_new(&sealer->opener, err) || tz_aead_new(&sealer->aead, err))
         return -1;
     *ret = TZ_TAKE(sealer);
@@ -119,12 +128,18 @@ void tz_frame_sealer_free(struct tz_frame_sealer *sealer)
     if (!sealer)
         return;
     ZSTD_freeCCtx(sealer->compressor);
+    ZSTD_freeCCtx(sealer->dense);
     tz_frame_opener_free(sealer->opener);
     tz_aead_free(sealer->aead);
     free(sealer->sealed);
     free(sealer->copy);
     free(sealer->plain);
     free(sealer);
+}
+
+void tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense)
+{
+    sealer->use_dense = dense;
 }
 
 /* Scratch space for frames of this length. */
@@ -150,7 +165,8 @@ static int make_room(struct tz_frame_sealer *sealer, size_t len, struct tz_error
 static int compress(struct tz_frame_sealer *sealer, const uint8_t *data, size_t len,
                     size_t *ret_len, uint8_t *ret_codec, struct tz_error *err)
 {
-    size_t got = ZSTD_compress2(sealer->compressor, sealer->sealed, len, data, len);
+    size_t got = ZSTD_compress2(sealer->use_dense ? sealer->dense : sealer->compressor,
+                                sealer->sealed, len, data, len);
 
     if (ZSTD_isError(got) && ZSTD_getErrorCode(got) != ZSTD_error_dstSize_tooSmall)
         return tz_fail(err, TZ_FAILED, "compress: %s", ZSTD_getErrorName(got));

@@ -95,12 +95,15 @@ static void run_work(struct tz_job *job, unsigned worker)
     struct work *work = (struct work *)job;
     struct open_pack *pack = work->pack;
 
-    if (work->kind == WORK_FRAME)
-        work->failed = tz_frame_seal(work->packer->sealers[worker], pack->info.header, pack->key,
-                                     work->number, work->buffer, work->len, &work->sealed_len,
-                                     &work->codec, &work->err);
-    else
+    if (work->kind == WORK_FRAME) {
+        struct tz_frame_sealer *sealer = work->packer->sealers[worker];
+        tz_frame_sealer_dense(sealer, work->dense);
+        work->failed =
+            tz_frame_seal(sealer, pack->info.header, pack->key, work->number, work->buffer,
+                          work->len, &work->sealed_len, &work->codec, &work->err);
+    } else {
         work->failed = tz_pack_finish(pack->blob, &pack->info, pack->key, pack->pad, &work->err);
+    }
 }
 
 /* Take the oldest job out of the line when it is done. */
@@ -144,9 +147,8 @@ int tz_packer_submit(struct tz_packer *packer, struct work *work, struct tz_erro
     tz_pool_submit(packer->pool, &work->job);
 
     /* What is done already makes room; more than a little waits for the oldest. */
-    while (packer->first &&
-           (packer->works > tz_pool_size(packer->pool) + 1 ||
-            tz_pool_done(packer->pool, &packer->first->job)))
+    while (packer->first && (packer->works > tz_pool_size(packer->pool) + 1 ||
+                             tz_pool_done(packer->pool, &packer->first->job)))
         if (collect(packer, err))
             return -1;
     return 0;
@@ -210,6 +212,7 @@ static int submit_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer
     }
     *work = (struct work){
         .kind = WORK_FRAME, .buffer = buffer, .len = len, .chunks = chunks, .chunk_count = count};
+    work->dense = lane == TZ_PACKER_LARGE;
     if (tz_packer_open_pack(packer, kind, len, &work->pack, err)) {
         work->buffer = NULL;
         tz_packer_return(packer, buffer);

@@ -44,6 +44,7 @@ struct work {
     /* frame */
     uint8_t *buffer;
     size_t len;
+    bool dense;
     uint32_t number;
     uint64_t expected;
     struct tz_chunk_ref *chunks;
@@ -77,7 +78,7 @@ struct tz_packer {
     struct tz_pool *pool;
     bool dry_run;
     size_t frame_size, pack_size;
-    size_t content_max; /* no pack has more bytes before its directory */
+    size_t content_max;               /* no pack has more bytes before its directory */
     struct tz_frame_sealer **sealers; /* one for each worker */
     unsigned sealer_count;
     struct work *first, *last; /* in the order of submission */
@@ -92,9 +93,9 @@ struct tz_packer {
     uint32_t index_packs;
     int unindexed_fd; /* -1 in a dry run */
     uint64_t unindexed_len;
-    bool unindexed_stays; /* some of it cannot be indexed now */
+    bool unindexed_stays;        /* some of it cannot be indexed now */
     struct tz_recycler *buffers; /* of frames */
-    double ratio; /* of sealed to plain, recently */
+    double ratio;                /* of sealed to plain, recently */
     struct tz_packer_stats stats;
 };
 
@@ -102,14 +103,15 @@ struct tz_packer {
 /* The pack that takes the next frame of this kind, of len plain bytes: there is room for it. */
 int tz_packer_open_pack(struct tz_packer *packer, enum tz_pack_kind kind, size_t len,
                         struct open_pack **ret, struct tz_error *err) TZ_MUST_CHECK;
-/* The open pack of this kind, if there is one, takes no more; it is finished when its frames are in. */
+/* The open pack of this kind, if there is one, takes no more; it is finished when its frames are
+ * in. */
 int tz_packer_close_pack(struct tz_packer *packer, enum tz_pack_kind kind, bool pad,
                          struct tz_error *err) TZ_MUST_CHECK;
 void tz_packer_free_pack(struct tz_packer *packer, struct open_pack *pack);
-int tz_packer_collect_frame(struct tz_packer *packer, struct work *work, struct tz_error *err)
-    TZ_MUST_CHECK;
-int tz_packer_launch(struct tz_packer *packer, struct open_pack *pack, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_packer_collect_frame(struct tz_packer *packer, struct work *work,
+                            struct tz_error *err) TZ_MUST_CHECK;
+int tz_packer_launch(struct tz_packer *packer, struct open_pack *pack,
+                     struct tz_error *err) TZ_MUST_CHECK;
 /* flights.c */
 /* Send an index object with this body to the stores of the mask. */
 int tz_packer_send_index(struct tz_packer *packer, const struct tz_buf *body, uint32_t mask,
@@ -128,7 +130,7 @@ int tz_packer_note_unindexed(struct tz_packer *packer, const struct tz_pack_info
 /* An index is in a store. */
 int tz_packer_note_indexed(struct tz_packer *packer, struct tz_error *err) TZ_MUST_CHECK;
 /* packer.c */
-int tz_packer_submit(struct tz_packer *packer, struct work *work, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_packer_submit(struct tz_packer *packer, struct work *work,
+                     struct tz_error *err) TZ_MUST_CHECK;
 
 #endif

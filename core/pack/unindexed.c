@@ -1,14 +1,15 @@
 /*
  * Packs that the catalog knows and that no index in a store names yet.
  *
- * A run that fails between a pack and its index leaves such packs.  The next run refers to them, so it must put them into
- * an index of its own, or no other machine could find what they hold.  They are kept in the file
- * <state>/unindexed:
+ * A run that fails between a pack and its index leaves such packs.  The next run refers to them, so
+ * it must put them into an index of its own, or no other machine could find what they hold.  They
+ * are kept in the file <state>/unindexed:
  *
- *   for each pack: u32 length, 16 check, that many bytes: the body of an index object of this one pack
+ *   for each pack: u32 length, 16 check, that many bytes: the body of an index object of this one
+ * pack
  *
- * A record is durable before the catalog learns the pack; the file is emptied when all that it names
- * is in an index.  A pack may come into two indexes: that is the same as in one.
+ * A record is durable before the catalog learns the pack; the file is emptied when all that it
+ * names is in an index.  A pack may come into two indexes: that is the same as in one.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -21,9 +22,10 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define RECORD_HEAD   20U
-#define CHECK_SIZE    16U
-#define UNINDEXED_MAX (256U << 20) /* an index is written for every 4 MiB: it is never nearly as long */
+#define RECORD_HEAD 20U
+#define CHECK_SIZE  16U
+#define UNINDEXED_MAX                                                                              \
+    (256U << 20) /* an index is written for every 4 MiB: it is never nearly as long */
 
 static void make_check(const struct tz_packer *packer, const void *data, size_t len,
                        uint8_t check[CHECK_SIZE])

@@ -7,8 +7,7 @@
 
 #define PREFIX_MIN 4
 
-int tz_repo_split_point(const char *text, char **ret_source, char **ret_point,
-                        struct tz_error *err)
+int tz_repo_split_point(const char *text, char **ret_source, char **ret_point, struct tz_error *err)
 {
     const char *at = strrchr(text, '@');
     size_t len = at ? (size_t)(at - text) : strlen(text);
@@ -89,8 +88,7 @@ static int look(void *arg, const struct tz_generation *generation, struct tz_err
 static bool is_id_prefix(const char *point)
 {
     size_t len = strlen(point);
-    return len >= PREFIX_MIN && len <= 2 * TZ_HASH_SIZE &&
-           strspn(point, "0123456789abcdef") == len;
+    return len >= PREFIX_MIN && len <= 2 * TZ_HASH_SIZE && strspn(point, "0123456789abcdef") == len;
 }
 
 static int not_found(const struct search *search, const char *source, const char *point,

@@ -44,8 +44,8 @@ int tz_listing_read(struct tz_listing *listing, struct tz_store *store, const ch
 
 /* stores.c: open the mirror over the configured stores. */
 int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
-                        const char *only_store, bool create, bool read_only, struct tz_error *err)
-    TZ_MUST_CHECK;
+                        const char *only_store, bool create, bool read_only,
+                        struct tz_error *err) TZ_MUST_CHECK;
 /* Read the descriptors, hold them against each other, put what cannot be used out. */
 int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error *err) TZ_MUST_CHECK;
 /* unlock.c */

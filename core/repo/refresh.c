@@ -67,8 +67,8 @@ static int refresh_prefix(struct tz_repo *repo, size_t i, const char *prefix, st
 
     if (tz_listing_read(&listed, tz_mirror_store(repo->mirror, i), prefix, err))
         return -1;
-    int failed = tz_catalog_each_copy(repo->catalog, repo->store_ids[i], prefix, add_belief,
-                                      &beliefs, err);
+    int failed =
+        tz_catalog_each_copy(repo->catalog, repo->store_ids[i], prefix, add_belief, &beliefs, err);
     items = beliefs.items;
     if (failed || tz_catalog_begin(repo->catalog, err))
         return -1;

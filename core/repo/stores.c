@@ -112,8 +112,8 @@ int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error 
 
         if (!tz_mirror_usable(repo->mirror, i)) {
             if (tz_mirror_error(repo->mirror, i, &why))
-                tz_repo_warn(repo, "store '%s' cannot be used: %s",
-                             tz_mirror_name(repo->mirror, i), why.message);
+                tz_repo_warn(repo, "store '%s' cannot be used: %s", tz_mirror_name(repo->mirror, i),
+                             why.message);
         } else if (!read_descriptor(repo, i, &bytes, &found, &why)) {
             if (compare_descriptor(repo, i, &bytes, &found, err))
                 return -1;

@@ -76,7 +76,7 @@ struct restore {
     struct tz_place *place;
     struct tz_pool *pool;
     struct worker *workers;
-    bool compare; /* second pass of --verify: nothing is written */
+    bool compare;       /* second pass of --verify: nothing is written */
     const char *device; /* to_file: a block device that takes the content */
     char *file_name;    /* to_file: the name in the target's folder */
 
@@ -84,10 +84,10 @@ struct restore {
     size_t file_count;
     struct want *wants;
     size_t want_count;
-    size_t window_files; /* files of a window, which may all be open at once */
+    size_t window_files;    /* files of a window, which may all be open at once */
     struct tz_entry *links; /* hard links of the window */
     size_t link_count, link_cap;
-    void *adopted; /* adopt.c: what stands in for first names that are not restored */
+    void *adopted;           /* adopt.c: what stands in for first names that are not restored */
     struct directory *stack; /* directories above the present entry */
     size_t depth, depth_cap;
     struct tz_entry *left; /* directories that the walk has left in this window */
@@ -113,21 +113,21 @@ void tz_restore_report(struct restore *restore, bool now);
 bool tz_restore_open_file(struct restore *restore, struct file *file);
 /* One want (or the plan's own hold) is done; the last one finishes the file. */
 void tz_restore_release(struct restore *restore, struct file *file);
-int tz_restore_add_hole(struct file *file, uint64_t offset, uint64_t len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_restore_add_hole(struct file *file, uint64_t offset, uint64_t len,
+                        struct tz_error *err) TZ_MUST_CHECK;
 void tz_restore_free_file(struct file *file);
 /* adopt.c: is the path one that was asked for, or below one? */
 bool tz_restore_is_wanted(const struct restore *restore, const char *path, size_t path_len);
 /* A hard link whose first name is not restored becomes the file itself, or a link to the name that
  * became it. */
-int tz_restore_adopt(struct restore *restore, struct tz_entry *link, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_restore_adopt(struct restore *restore, struct tz_entry *link,
+                     struct tz_error *err) TZ_MUST_CHECK;
 void tz_restore_forget_adopted(struct restore *restore);
 /* frame.c */
 void tz_restore_run_frame(struct tz_job *job, unsigned worker);
 /* window.c */
-int tz_restore_plan_file(struct restore *restore, struct tz_entry *entry, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_restore_plan_file(struct restore *restore, struct tz_entry *entry,
+                         struct tz_error *err) TZ_MUST_CHECK;
 int tz_restore_end_window(struct restore *restore, struct tz_error *err) TZ_MUST_CHECK;
 
 #endif

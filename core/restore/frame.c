@@ -61,9 +61,9 @@ static int fetch(struct frame_job *job, struct worker *worker, struct tz_error *
 
     if (tz_pack_header_open(tz_repo_keys(restore->repo), job->pack.header, key, err))
         return -1;
-    int rc = tz_frame_fetch(tz_repo_mirror(restore->repo), worker->opener, &job->pack, key,
-                            job->frame, &job->info, &worker->sealed, &worker->plain, &failed_stores,
-                            err);
+    int rc =
+        tz_frame_fetch(tz_repo_mirror(restore->repo), worker->opener, &job->pack, key, job->frame,
+                       &job->info, &worker->sealed, &worker->plain, &failed_stores, err);
     tz_wipe(key, sizeof(key));
     if (rc)
         return -1;

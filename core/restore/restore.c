@@ -125,8 +125,8 @@ static int enter_directory(struct restore *restore, struct tz_entry *entry, bool
             return -1;
         }
     }
-    if (grow((void **)&restore->stack, &restore->depth_cap, restore->depth,
-             sizeof(*restore->stack), err))
+    if (grow((void **)&restore->stack, &restore->depth_cap, restore->depth, sizeof(*restore->stack),
+             err))
         return -1;
     restore->stack[restore->depth++] = (struct directory){.entry = *entry, .finish = finish};
     *entry = (struct tz_entry){0};
@@ -261,8 +261,8 @@ static int compare_paths(const void *a, const void *b)
 static int walk_paths(struct restore *restore, struct tz_error *err)
 {
     const struct tz_restore_options *options = restore->options;
-    TZ_SCOPED(tz_scoped_free) const char **paths =
-        calloc(options->path_count + 1, sizeof(const char *));
+    TZ_SCOPED(tz_scoped_free)
+    const char **paths = calloc(options->path_count + 1, sizeof(const char *));
     const char *last = NULL;
 
     if (!paths)
@@ -281,7 +281,8 @@ static int walk_paths(struct restore *restore, struct tz_error *err)
 
 static int pass(struct restore *restore, struct tz_error *err)
 {
-    int failed = restore->options->path_count > 0 ? walk_paths(restore, err) : walk(restore, "", err);
+    int failed =
+        restore->options->path_count > 0 ? walk_paths(restore, err) : walk(restore, "", err);
 
     if (!failed)
         failed = leave_directories(restore, "", 0, true, err);

@@ -83,8 +83,7 @@ int tz_restore_plan_file(struct restore *restore, struct tz_entry *entry, struct
 
     if (new_file(restore, entry, &file, err))
         return -1;
-    if (file->entry.extent_count > 0 &&
-        tz_extent_walk_new(&walk, restore->repo, &file->entry, err))
+    if (file->entry.extent_count > 0 && tz_extent_walk_new(&walk, restore->repo, &file->entry, err))
         return -1;
     while (walk) {
         struct tz_extent extent;
@@ -155,8 +154,7 @@ static int run_wants(struct restore *restore, struct tz_error *err)
     qsort(restore->wants, restore->want_count, sizeof(*restore->wants), compare_wants);
     while (!failed && from < restore->want_count) {
         size_t to = from + 1;
-        while (to < restore->want_count &&
-               restore->wants[to].pack == restore->wants[from].pack &&
+        while (to < restore->want_count && restore->wants[to].pack == restore->wants[from].pack &&
                restore->wants[to].frame == restore->wants[from].frame)
             to++;
         if (started - awaited == JOBS_AHEAD) {
@@ -193,7 +191,8 @@ static void place_links(struct restore *restore)
     restore->link_count = 0;
 }
 
-/* Directories that the walk has left: their metadata comes when nothing changes below them any more. */
+/* Directories that the walk has left: their metadata comes when nothing changes below them any
+ * more. */
 static void finish_directories(struct restore *restore)
 {
     for (size_t i = 0; i < restore->left_count; i++) {

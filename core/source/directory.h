@@ -1,5 +1,6 @@
 /*
- * What the two halves of the directory source share: directory.c walks, load.c completes entries.
+ * What the parts of the directory source share: directory.c gives entries, walk.c goes into
+ * directories, load.c completes entries.
  */
 #ifndef TOZAI_CORE_SOURCE_DIRECTORY_H
 #define TOZAI_CORE_SOURCE_DIRECTORY_H
@@ -13,6 +14,9 @@
 #include "roots.h"
 
 #include <sys/stat.h>
+
+/* A list of patterns that is larger is a mistake. */
+#define TZ_IGNORE_SIZE_MAX ((size_t)1 << 20)
 
 struct tz_identity {
     uint64_t dev, ino;
@@ -56,6 +60,12 @@ bool tz_directory_is_fatal(int number);
 /* Open the item without changing its access time if that may be.  -1 with errno. */
 int tz_directory_open_item(const struct tz_item *item, int flags);
 
+void tz_directory_close_item(struct tz_item *item);
+/* Go into the item, a directory. */
+int tz_directory_descend(struct tz_directory *dir, struct tz_error *err) TZ_MUST_CHECK;
+/* Leave the deepest directory, and those above it that are not there any more. */
+int tz_directory_ascend(struct tz_directory *dir, struct tz_error *err) TZ_MUST_CHECK;
+/* For the driver. */
 int tz_directory_load(void *state, struct tz_entry *entry, struct tz_input **ret_input,
                       struct tz_error *err);
 

@@ -10,21 +10,12 @@
 #ifndef TOZAI_CORE_SOURCE_NAMES_H
 #define TOZAI_CORE_SOURCE_NAMES_H
 
-#include "tozai/util/buf.h"
-
-#include <stdbool.h>
+#include "runs.h"
 
 /* Names and their index of one directory that are kept in memory. */
 #define TZ_NAMES_MEMORY ((size_t)32 << 20)
 
-struct tz_listed {
-    const char *text; /* ends with a NUL; lives until the next tz_names_next() or _clear() */
-    size_t len;
-    uint8_t type; /* DT_REG…, DT_UNKNOWN if the file system does not say */
-};
-
 struct tz_name_key;
-struct tz_name_run;
 
 struct tz_names {
     struct tz_buf arena; /* for each name: type, bytes, NUL */
@@ -33,11 +24,7 @@ struct tz_names {
     bool has_ignore;    /* there is a .tozaiignore */
     bool has_cache_tag; /* there is a CACHEDIR.TAG */
 
-    int spill_fd; /* valid if there are runs */
-    uint64_t spill_len;
-    struct tz_name_run *runs;
-    size_t run_count;
-    struct tz_name_run *current; /* gave the last name */
+    struct tz_runs runs; /* if there are any, all names are in them */
 };
 
 /* What a reading needs besides the directory; it may be used for many, one after the other. */
@@ -49,18 +36,18 @@ struct tz_names_reader {
 
 void tz_names_reader_clear(struct tz_names_reader *reader);
 
-/* Read the directory open at fd.  On failure names is empty again. */
+/*
+ * Read the directory open at fd.  On failure names is empty again; 1: it is the directory that
+ * cannot be listed.
+ */
 int tz_names_read(struct tz_names *names, struct tz_names_reader *reader, int fd,
                   struct tz_error *err) TZ_MUST_CHECK;
 /* Make it hold nothing but this name. */
 int tz_names_only(struct tz_names *names, const char *text, uint8_t type,
                   struct tz_error *err) TZ_MUST_CHECK;
-/* *ret_more false: that was all. */
+/* *ret_more false: that was all.  No name comes twice. */
 int tz_names_next(struct tz_names *names, struct tz_listed *ret, bool *ret_more,
                   struct tz_error *err) TZ_MUST_CHECK;
 void tz_names_clear(struct tz_names *names);
-
-/* A file in scratch that nobody else sees and that vanishes with its last descriptor. */
-int tz_scratch_open(const char *scratch, int *ret_fd, struct tz_error *err) TZ_MUST_CHECK;
 
 #endif

@@ -169,3 +169,19 @@ stdout_has "東京!!"
 # A bomb: 200 MiB in 200 KiB.
 tz 1 import bomb --input "$work/bomb.zip" --max-size 100M
 nothing_stays
+
+# No room for the content: said as such, and the room comes back.
+if unshare -m true 2>/dev/null; then
+    mkdir "$work/small"
+    head -c 60M /dev/zero >"$work/zeros"
+    tar -czf "$work/zeros.tar.gz" -C "$work" zeros
+    sed "s|^state = .*|state = $work/small/state|" "$work/conf" >"$work/small.conf"
+    # shellcheck disable=SC2016
+    unshare -m bash -c '
+        mount -t tmpfs -o size=40m tozai-test "$1/small" 2>/dev/null || exit 0
+        code=0
+        "$TOZAI" -c "$1/small.conf" import x --input "$1/zeros.tar.gz" >"$1/stdout" 2>"$1/stderr" || code=$?
+        [ $code -eq 1 ] && grep -q "no room is left" "$1/stderr" &&
+            [ "$(df --output=avail "$1/small" | tail -1)" -gt 35000 ]
+    ' bash "$work" || fail "a full disk"
+fi

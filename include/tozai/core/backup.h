@@ -6,8 +6,8 @@
  *   workers       hash chunks; compress, encrypt and check frames; finish packs
  *   writers       one for each store (mirror.h)
  *
- * The order of writing is that of docs/design.md: packs, index, look, head, look, seal.  A crash at any
- * moment leaves no generation, only packs that the next run uses again.
+ * The order of writing is that of docs/design.md: packs, index, look, head, look, seal.  A crash at
+ * any moment leaves no generation, only packs that the next run uses again.
  */
 #ifndef TOZAI_CORE_BACKUP_H
 #define TOZAI_CORE_BACKUP_H
@@ -48,7 +48,7 @@ struct tz_backup_warning {
 
 /* What became of it. */
 struct tz_backup_result {
-    struct tz_head head; /* id all zero after a dry run */
+    struct tz_head head;                /* id all zero after a dry run */
     struct tz_backup_warning *warnings; /* the first of them */
     size_t warning_count;
     uint64_t warnings_total;

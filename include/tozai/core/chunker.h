@@ -34,9 +34,9 @@ struct tz_chunk_scan {
     size_t at;
 };
 /*
- * Look for the end of the chunk that begins at data, of which len bytes are there; what scan says was
- * looked at before is not looked at again.  Returns the chunk's length (and resets scan), or
- * 0 if it does not end within len.
+ * Look for the end of the chunk that begins at data, of which len bytes are there; what scan says
+ * was looked at before is not looked at again.  Returns the chunk's length (and resets scan), or 0
+ * if it does not end within len.
  */
 size_t tz_chunker_find(const struct tz_chunker *chunker, const struct tz_chunk_sizes *sizes,
                        struct tz_chunk_scan *scan, const uint8_t *data, size_t len);

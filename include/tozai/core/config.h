@@ -2,15 +2,16 @@
  * The configuration file: INI sections, some of them named ("[store east]").
  *
  * Repeated keys make lists where the table below says so, and are an error elsewhere.  ${NAME} in a
- * value is replaced by the environment's value (an unset one is an error); "$$" is a dollar sign.  Sizes take
- * K, M, G, T, durations s, m, h, d, w.  Unknown sections and keys are errors that name the file,
- * the line and the nearest known word.  All errors here are TZ_INVALID.
+ * value is replaced by the environment's value (an unset one is an error); "$$" is a dollar sign.
+ * Sizes take K, M, G, T, durations s, m, h, d, w.  Unknown sections and keys are errors that name
+ * the file, the line and the nearest known word.  All errors here are TZ_INVALID.
  *
- * " #" or " ;" outside of quotes begins a comment, but " ;" stays in commands and SQL.  A value that is
- * wholly in double quotes is what stands between them, except for commands, SQL and conninfo.
+ * " #" or " ;" outside of quotes begins a comment, but " ;" stays in commands and SQL.  A value
+ * that is wholly in double quotes is what stands between them, except for commands, SQL and
+ * conninfo.
  *
- * Known but not yet used sections ([retention], [hooks], [notify], [drill x], keys of s3 stores and database sources)
- * are accepted and checked for their form, so that one file serves every version.
+ * Known but not yet used sections ([retention], [hooks], [notify], [drill x], keys of s3 stores and
+ * database sources) are accepted and checked for their form, so that one file serves every version.
  */
 #ifndef TOZAI_CORE_CONFIG_H
 #define TOZAI_CORE_CONFIG_H
@@ -60,10 +61,10 @@ struct tz_config_source {
     struct tz_config_list exclude_files; /* exclude_file =, files of such lines */
     bool exclude_caches;                 /* CACHEDIR.TAG */
     bool one_file_system;
-    bool exclude_nodump;                 /* files with the nodump flag; default yes */
-    char *command;                       /* command = */
-    uint64_t block_size;                 /* block_size =, image and sqlite; 0: automatic */
-    struct tz_config_pair *more;         /* keys of database types */
+    bool exclude_nodump;         /* files with the nodump flag; default yes */
+    char *command;               /* command = */
+    uint64_t block_size;         /* block_size =, image and sqlite; 0: automatic */
+    struct tz_config_pair *more; /* keys of database types */
     size_t more_count;
     int line;
 };
@@ -76,10 +77,10 @@ struct tz_config {
     char *passphrase_file;
     char *passphrase_command;
     char *key_file;
-    uint64_t pack_size;        /* pack_size =, 1M to 64M; 0: default */
-    uint64_t frame_size;       /* frame_size =, 256K to 4M; 0: default */
-    int compression;           /* compression = 1 to 19 (zstd level); 0: default */
-    unsigned threads;          /* threads =; 0: one for each processor */
+    uint64_t pack_size;  /* pack_size =, 1M to 64M; 0: default */
+    uint64_t frame_size; /* frame_size =, 256K to 4M; 0: default */
+    int compression;     /* compression = 1 to 19 (zstd level); 0: default */
+    unsigned threads;    /* threads =; 0: one for each processor */
 
     struct tz_config_store *stores; /* [store NAME], in the order of the file */
     size_t store_count;
@@ -89,10 +90,11 @@ struct tz_config {
     /* [policy] */
     struct tz_config_list allowed_locations; /* one comma-separated value */
     struct tz_config_list allowed_regions;
-    unsigned min_copies;       /* 0: every store */
-    bool allow_same_location;  /* allow_same_location = yes: the operator says so */
+    unsigned min_copies;      /* 0: every store */
+    bool allow_same_location; /* allow_same_location = yes: the operator says so */
 
-    /* Everything of [retention], [retention X], [hooks], [notify], [drill X], in the file's order. */
+    /* Everything of [retention], [retention X], [hooks], [notify], [drill X], in the file's order.
+     */
     struct tz_config_pair *later;
     size_t later_count;
 };
@@ -107,8 +109,8 @@ const struct tz_config_source *tz_config_find_source(const struct tz_config *con
                                                      const char *name);
 const char *tz_source_type_name(enum tz_source_type type);
 /*
- * The value of a key among pairs, or NULL; section as in the pair (NULL for a store's or source's own).
- * index counts the values of a key that comes more than once.
+ * The value of a key among pairs, or NULL; section as in the pair (NULL for a store's or source's
+ * own). index counts the values of a key that comes more than once.
  */
 const char *tz_config_pair_value(const struct tz_config_pair *pairs, size_t count,
                                  const char *section, const char *key, size_t index);

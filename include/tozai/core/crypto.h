@@ -30,7 +30,8 @@ void tz_wipe(void *data, size_t len);
 /* Compare in constant time. */
 bool tz_equal_secret(const void *a, const void *b, size_t len);
 
-/* ChaCha20-Poly1305-IETF with an expanded key; the nonce is a number that never repeats for a key. */
+/* ChaCha20-Poly1305-IETF with an expanded key; the nonce is a number that never repeats for a key.
+ */
 struct tz_aead;
 int tz_aead_new(struct tz_aead **ret, struct tz_error *err) TZ_MUST_CHECK;
 void tz_aead_free(struct tz_aead *aead);
@@ -53,8 +54,8 @@ int tz_xaead_open(const uint8_t key[TZ_KEY_SIZE], const uint8_t nonce[TZ_XNONCE]
 
 /* The keyed hash that makes chunk ids. */
 struct tz_idhash;
-int tz_idhash_new(struct tz_idhash **ret, const uint8_t key[TZ_KEY_SIZE], struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_idhash_new(struct tz_idhash **ret, const uint8_t key[TZ_KEY_SIZE],
+                  struct tz_error *err) TZ_MUST_CHECK;
 void tz_idhash_free(struct tz_idhash *hash);
 TZ_DEFINE_SCOPED(struct tz_idhash *, tz_scoped_idhash, tz_idhash_free)
 int tz_idhash(struct tz_idhash *hash, const void *data, size_t len, uint8_t id[TZ_ID_SIZE],

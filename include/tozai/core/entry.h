@@ -42,18 +42,18 @@ struct tz_entry {
     uint32_t mode; /* permission bits with setuid, setgid and sticky: 07777 */
     uint32_t uid, gid;
     char *user, *group; /* names at the time of the backup; NULL if the number had none */
-    uint64_t size; /* of a file; 0 for everything else */
-    int64_t mtime_s; /* any 64-bit value */
+    uint64_t size;      /* of a file; 0 for everything else */
+    int64_t mtime_s;    /* any 64-bit value */
     uint32_t mtime_ns;
     uint64_t device; /* of device entries: major << 32 | minor */
     char *link;      /* symlink: its target; hardlink: the path of the first name */
     size_t link_len;
-    uint32_t inode_flags; /* FS_*_FL that restore may set */
+    uint32_t inode_flags;    /* FS_*_FL that restore may set */
     struct tz_xattr *xattrs; /* sorted by name */
     uint32_t xattr_count;
 
-    /* Content of a file. level 0: extents are the content. level n: the extents hold an encoded list of
-     * extents of level n - 1 (manifest.h). */
+    /* Content of a file. level 0: extents are the content. level n: the extents hold an encoded
+     * list of extents of level n - 1 (manifest.h). */
     uint32_t level;
     struct tz_extent *extents;
     uint32_t extent_count, extent_cap;
@@ -71,13 +71,13 @@ static inline TZ_UNUSED void tz_scoped_entry(struct tz_entry *entry)
 {
     tz_entry_clear(entry);
 }
-int tz_entry_set_path(struct tz_entry *entry, const void *path, size_t len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_entry_set_path(struct tz_entry *entry, const void *path, size_t len,
+                      struct tz_error *err) TZ_MUST_CHECK;
 int tz_entry_add_extent(struct tz_entry *entry, const struct tz_extent *extent, uint64_t pack,
                         struct tz_error *err) TZ_MUST_CHECK;
 /* A deep copy. */
-int tz_entry_copy(struct tz_entry *ret, const struct tz_entry *entry, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_entry_copy(struct tz_entry *ret, const struct tz_entry *entry,
+                  struct tz_error *err) TZ_MUST_CHECK;
 
 /* <0, 0, >0 in the order above. */
 int tz_path_compare(const char *a, size_t a_len, const char *b, size_t b_len);

@@ -29,7 +29,7 @@ struct tz_head {
     char *source; /* name in the configuration */
     char *type;   /* "directory" */
     char *host;
-    char *version; /* of the tool */
+    char *version;   /* of the tool */
     int64_t time_ns; /* the consistent point; names the generation */
     int64_t start_ns, end_ns;
     char *position; /* LSN, binary log position, WAL position; "" if none */
@@ -59,15 +59,15 @@ static inline TZ_UNUSED void tz_scoped_head(struct tz_head *head)
     tz_head_clear(head);
 }
 /* The body of a head object. */
-int tz_head_write(const struct tz_head *head, struct tz_buf *out, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_head_write(const struct tz_head *head, struct tz_buf *out,
+                  struct tz_error *err) TZ_MUST_CHECK;
 /* Read a body; hostile bytes give TZ_CORRUPT.  ret is cleared on failure. */
-int tz_head_read(struct tz_head *ret, const void *body, size_t len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_head_read(struct tz_head *ret, const void *body, size_t len,
+                 struct tz_error *err) TZ_MUST_CHECK;
 
 /*
- * A seal: a sealed object (type TZ_OBJECT_SEAL, position: its whole name) whose body is the head's hash, followed by the
- * SHA-256 of everything before it, so that it can be checked without a key.
+ * A seal: a sealed object (type TZ_OBJECT_SEAL, position: its whole name) whose body is the head's
+ * hash, followed by the SHA-256 of everything before it, so that it can be checked without a key.
  */
 int tz_seal_write(const struct tz_keys *keys, const char *name, const uint8_t head[TZ_HASH_SIZE],
                   struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;

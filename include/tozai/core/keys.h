@@ -27,7 +27,8 @@ const char *tz_role_name(enum tz_role role);
 enum tz_unlock_kind { TZ_UNLOCK_PASSPHRASE = 1, TZ_UNLOCK_KEY_FILE = 2 };
 struct tz_unlock {
     enum tz_unlock_kind kind;
-    char *secret; /* guarded memory, NUL-terminated: the passphrase, or the key file's 64 hex digits */
+    char *secret; /* guarded memory, NUL-terminated: the passphrase, or the key file's 64 hex digits
+                   */
     size_t len;
 };
 /* NULL is allowed; wipes and frees the secret. */
@@ -41,10 +42,10 @@ static inline TZ_UNUSED void tz_scoped_unlock(struct tz_unlock *unlock)
 struct tz_unlock_source {
     const char *passphrase_file;    /* first line; a file or pipe not readable by others */
     const char *passphrase_command; /* run by /bin/sh, first line of its output */
-    const char *key_file;           /* "tozai-key-file-1 <64 hex>"; must not be readable by others */
-    bool environment;               /* $TOZAI_PASSPHRASE, which is wiped and unset by this */
-    bool prompt;                    /* ask on the terminal without echo, if there is one */
-    bool confirm;                   /* when prompting: ask twice */
+    const char *key_file; /* "tozai-key-file-1 <64 hex>"; must not be readable by others */
+    bool environment;     /* $TOZAI_PASSPHRASE, which is wiped and unset by this */
+    bool prompt;          /* ask on the terminal without echo, if there is one */
+    bool confirm;         /* when prompting: ask twice */
     const char *prompt_text;
 };
 /* A passphrase has 1 to 4096 bytes, none of them zero.  No source at all: TZ_INVALID. */
@@ -69,8 +70,8 @@ struct tz_kdf_cost {
 
 /* The bytes of a slot object that wraps these keys, reduced to the role. label: up to 63 bytes. */
 int tz_slot_seal(const struct tz_keys *keys, enum tz_role role, const char *label,
-                 const struct tz_unlock *unlock, const struct tz_kdf_cost *cost,
-                 struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
+                 const struct tz_unlock *unlock, const struct tz_kdf_cost *cost, struct tz_buf *out,
+                 struct tz_error *err) TZ_MUST_CHECK;
 /* What is written outside of a slot's wrapping. */
 struct tz_slot_info {
     uint8_t repo_id[TZ_REPO_ID_SIZE];
@@ -80,8 +81,8 @@ struct tz_slot_info {
     char label[TZ_SLOT_LABEL_MAX + 1];
 };
 /* Hostile bytes: TZ_CORRUPT, or TZ_UNSUPPORTED for a newer version. */
-int tz_slot_info(struct tz_slot_info *ret, const void *data, size_t len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_slot_info(struct tz_slot_info *ret, const void *data, size_t len,
+                 struct tz_error *err) TZ_MUST_CHECK;
 /* Open it.  A secret of the other kind or a wrong one: TZ_KEY. */
 int tz_slot_open(struct tz_keys **ret, const void *data, size_t len, const struct tz_unlock *unlock,
                  struct tz_error *err) TZ_MUST_CHECK;
@@ -90,11 +91,11 @@ enum tz_role tz_keys_role(const struct tz_keys *keys);
 const uint8_t *tz_keys_repo_id(const struct tz_keys *keys);
 /* The epoch that new objects are written under. */
 uint32_t tz_keys_epoch(const struct tz_keys *keys);
-/* Derived keys, those of epoch 1 always, so that deduplication, source ids and local state survive a
- * rotation; borrowed. */
+/* Derived keys, those of epoch 1 always, so that deduplication, source ids and local state survive
+ * a rotation; borrowed. */
 const uint8_t *tz_keys_chunk_id_key(const struct tz_keys *keys);
 const uint8_t *tz_keys_chunker_seed(const struct tz_keys *keys);
-const uint8_t *tz_keys_name_key(const struct tz_keys *keys); /* source and host ids */
+const uint8_t *tz_keys_name_key(const struct tz_keys *keys);  /* source and host ids */
 const uint8_t *tz_keys_local_key(const struct tz_keys *keys); /* checksums of local state */
 /* Key of small objects of an epoch; NULL if this slot does not have that epoch. */
 const uint8_t *tz_keys_object_key(const struct tz_keys *keys, uint32_t epoch);
@@ -103,22 +104,22 @@ const uint8_t *tz_keys_public(const struct tz_keys *keys);
 
 /* Seal a pack key to the public key of the present epoch. */
 int tz_keys_seal_pack_key(const struct tz_keys *keys, const uint8_t pack_key[TZ_KEY_SIZE],
-                          uint8_t sealed[TZ_KEY_SIZE + TZ_SEAL_EXTRA], struct tz_error *err)
-    TZ_MUST_CHECK;
+                          uint8_t sealed[TZ_KEY_SIZE + TZ_SEAL_EXTRA],
+                          struct tz_error *err) TZ_MUST_CHECK;
 /* Open one.  A writer: TZ_KEY with a hint; wrong bytes: TZ_CORRUPT. */
 int tz_keys_open_pack_key(const struct tz_keys *keys, uint32_t epoch,
                           const uint8_t sealed[TZ_KEY_SIZE + TZ_SEAL_EXTRA],
                           uint8_t pack_key[TZ_KEY_SIZE], struct tz_error *err) TZ_MUST_CHECK;
 /* 0 for an operator; else TZ_KEY, saying what was wanted ("restore") and which key is needed. */
-int tz_keys_need_operator(const struct tz_keys *keys, const char *what, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_keys_need_operator(const struct tz_keys *keys, const char *what,
+                          struct tz_error *err) TZ_MUST_CHECK;
 
 /*
  * The paper copy: lines of base32 groups, each line with its number and a check, to be typed in
  * again.  It holds the whole operator key unprotected.
  */
-int tz_paper_print(const struct tz_keys *keys, struct tz_buf *out, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_paper_print(const struct tz_keys *keys, struct tz_buf *out,
+                   struct tz_error *err) TZ_MUST_CHECK;
 /* Read it back: case, spaces, dashes and lines around it do not matter; O/0 and I/L/1 are the
  * same.  A wrong line is named. */
 int tz_paper_read(struct tz_keys **ret, const char *text, struct tz_error *err) TZ_MUST_CHECK;

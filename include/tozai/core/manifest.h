@@ -43,8 +43,9 @@ struct tz_rows {
     void *arg;
 };
 /* rows NULL: the form that is stored. */
-int tz_entry_encode(struct tz_coder *coder, const struct tz_entry *entry, const struct tz_rows *rows,
-                    struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
+int tz_entry_encode(struct tz_coder *coder, const struct tz_entry *entry,
+                    const struct tz_rows *rows, struct tz_buf *out,
+                    struct tz_error *err) TZ_MUST_CHECK;
 /* entry is cleared first, but its memory may be used again.  Hostile bytes: TZ_CORRUPT. */
 int tz_entry_decode(struct tz_coder *coder, struct tz_cursor *c, const struct tz_rows *rows,
                     struct tz_entry *entry, struct tz_error *err) TZ_MUST_CHECK;
@@ -54,19 +55,19 @@ int tz_entry_check(const struct tz_entry *entry, struct tz_error *err) TZ_MUST_C
 size_t tz_entry_size_max(const struct tz_entry *entry);
 /* One extent of a list. */
 int tz_extent_encode(struct tz_coder *coder, const struct tz_extent *extent, uint64_t pack,
-                     const struct tz_rows *rows, struct tz_buf *out, struct tz_error *err)
-    TZ_MUST_CHECK;
+                     const struct tz_rows *rows, struct tz_buf *out,
+                     struct tz_error *err) TZ_MUST_CHECK;
 int tz_extent_decode(struct tz_coder *coder, struct tz_cursor *c, const struct tz_rows *rows,
-                     struct tz_extent *extent, uint64_t *ret_pack, struct tz_error *err)
-    TZ_MUST_CHECK;
+                     struct tz_extent *extent, uint64_t *ret_pack,
+                     struct tz_error *err) TZ_MUST_CHECK;
 
 /* A list of chunk ids that the new generation refers to; grows in memory (manifest chunks only). */
 struct tz_id_list {
     uint8_t (*ids)[TZ_ID_SIZE];
     size_t count, cap;
 };
-int tz_id_list_add(struct tz_id_list *list, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_id_list_add(struct tz_id_list *list, const uint8_t id[TZ_ID_SIZE],
+                   struct tz_error *err) TZ_MUST_CHECK;
 
 /* A longer hole is several extents: lengths are written with two bits behind them. */
 #define TZ_HOLE_MAX (UINT64_C(1) << 60)
@@ -76,8 +77,8 @@ int tz_id_list_add(struct tz_id_list *list, const uint8_t id[TZ_ID_SIZE], struct
 #define TZ_LIST_LEVELS       4
 struct tz_extent_sink;
 int tz_extent_sink_new(struct tz_extent_sink **ret, struct tz_packer *packer,
-                       struct tz_idhash *hash, struct tz_id_list *refs, struct tz_error *err)
-    TZ_MUST_CHECK;
+                       struct tz_idhash *hash, struct tz_id_list *refs,
+                       struct tz_error *err) TZ_MUST_CHECK;
 void tz_extent_sink_free(struct tz_extent_sink *sink);
 /* Adjacent pieces of a chunk, and adjacent holes, are joined. */
 int tz_extent_sink_add(struct tz_extent_sink *sink, const struct tz_extent *extent,

@@ -28,13 +28,13 @@ enum tz_object_type {
 
 /* Append the sealed object to out. */
 int tz_object_seal(const struct tz_keys *keys, enum tz_object_type type, const char *position,
-                   const void *body, size_t len, struct tz_buf *out, struct tz_error *err)
-    TZ_MUST_CHECK;
+                   const void *body, size_t len, struct tz_buf *out,
+                   struct tz_error *err) TZ_MUST_CHECK;
 /* Append the body to out.  Another type, place, repository, or any changed bit: TZ_CORRUPT; a newer
  * version: TZ_UNSUPPORTED; a key epoch that these keys lack: TZ_KEY. */
 int tz_object_open(const struct tz_keys *keys, enum tz_object_type type, const char *position,
-                   const void *data, size_t len, struct tz_buf *out, struct tz_error *err)
-    TZ_MUST_CHECK;
+                   const void *data, size_t len, struct tz_buf *out,
+                   struct tz_error *err) TZ_MUST_CHECK;
 
 /* The Padmé size of len: at most 12 % more, few distinct sizes (Nikitin et al., PETS 2019). */
 uint64_t tz_padme(uint64_t len);
@@ -42,10 +42,11 @@ uint64_t tz_padme(uint64_t len);
 /* Names of objects. */
 #define TZ_NAME_DESCRIPTOR "tozai"
 #define TZ_NAME_TEXT       201
-void tz_name_pack(char name[TZ_NAME_TEXT], const uint8_t hash[TZ_HASH_SIZE]);      /* packs/ab/… */
-void tz_name_index(char name[TZ_NAME_TEXT], const uint8_t hash[TZ_HASH_SIZE]);     /* index/… */
-void tz_name_key(char name[TZ_NAME_TEXT], const uint8_t hash[TZ_HASH_SIZE]);       /* keys/… */
-void tz_name_tombstone(char name[TZ_NAME_TEXT], const uint8_t hash[TZ_HASH_SIZE]); /* tombstones/… */
+void tz_name_pack(char name[TZ_NAME_TEXT], const uint8_t hash[TZ_HASH_SIZE]);  /* packs/ab/… */
+void tz_name_index(char name[TZ_NAME_TEXT], const uint8_t hash[TZ_HASH_SIZE]); /* index/… */
+void tz_name_key(char name[TZ_NAME_TEXT], const uint8_t hash[TZ_HASH_SIZE]);   /* keys/… */
+void tz_name_tombstone(char name[TZ_NAME_TEXT],
+                       const uint8_t hash[TZ_HASH_SIZE]); /* tombstones/… */
 /* generations/<source id>/<time>-<hash>; the source id is 16 bytes. */
 #define TZ_SOURCE_ID_SIZE 16
 void tz_name_head(char name[TZ_NAME_TEXT], const uint8_t source_id[TZ_SOURCE_ID_SIZE],

@@ -34,10 +34,12 @@ int tz_pack_header_open(const struct tz_keys *keys, const uint8_t header[TZ_PACK
  */
 struct tz_frame_sealer;
 /* level: of zstd, 1 to 19; 0: the default, tuned between 2 and 3. */
-int tz_frame_sealer_new(struct tz_frame_sealer **ret, int level, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_frame_sealer_new(struct tz_frame_sealer **ret, int level,
+                        struct tz_error *err) TZ_MUST_CHECK;
 void tz_frame_sealer_free(struct tz_frame_sealer *sealer);
 TZ_DEFINE_SCOPED(struct tz_frame_sealer *, tz_scoped_frame_sealer, tz_frame_sealer_free)
+/* From now on, compress a little better for a little more time (only with the default level). */
+void tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense);
 /* data has len plain bytes and room for TZ_AEAD_TAG more; it gets the sealed frame.  A frame that
  * does not read back as it was is TZ_CORRUPT: the machine or a library is at fault. */
 int tz_frame_seal(struct tz_frame_sealer *sealer, const uint8_t header[TZ_PACK_HEADER_SIZE],
@@ -55,9 +57,9 @@ int tz_frame_open(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_H
                   uint8_t *sealed, uint8_t *out, struct tz_error *err) TZ_MUST_CHECK;
 
 /*
- * Append the directory (with pad zeros inside it so that the pack gets a Padmé size, if pad) and the
- * trailer to the pack in blob, which has the header and all frames; fills in info->hash and size.
- * Needs room: see tz_pack_tail_max().
+ * Append the directory (with pad zeros inside it so that the pack gets a Padmé size, if pad) and
+ * the trailer to the pack in blob, which has the header and all frames; fills in info->hash and
+ * size. Needs room: see tz_pack_tail_max().
  */
 int tz_pack_finish(struct tz_blob *blob, struct tz_pack_info *info, const uint8_t key[TZ_KEY_SIZE],
                    bool pad, struct tz_error *err) TZ_MUST_CHECK;

@@ -52,17 +52,18 @@ int tz_pack_info_add_frame(struct tz_pack_info *info, const struct tz_frame_info
 int tz_pack_info_add_chunk(struct tz_pack_info *info, const struct tz_chunk_ref *chunk,
                            struct tz_error *err) TZ_MUST_CHECK;
 
-/* Encode the frames and chunks (not hash, size, kind and header), as directory and index have it. */
+/* Encode the frames and chunks (not hash, size, kind and header), as directory and index have it.
+ */
 int tz_pack_info_put_frames(const struct tz_pack_info *info, struct tz_buf *out,
                             struct tz_error *err) TZ_MUST_CHECK;
 /* Read them; every length is checked against the limits above and against info->size. */
-int tz_pack_info_get_frames(struct tz_pack_info *info, struct tz_cursor *c, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_pack_info_get_frames(struct tz_pack_info *info, struct tz_cursor *c,
+                            struct tz_error *err) TZ_MUST_CHECK;
 
 /* The body of an index object: a run's new packs. */
 int tz_index_begin(struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
-int tz_index_add(struct tz_buf *out, const struct tz_pack_info *info, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_index_add(struct tz_buf *out, const struct tz_pack_info *info,
+                 struct tz_error *err) TZ_MUST_CHECK;
 /* Call found() for each pack of a body; it borrows info for the call. */
 typedef int tz_index_pack_fn(void *arg, const struct tz_pack_info *info, struct tz_error *err);
 int tz_index_read(const void *body, size_t len, tz_index_pack_fn *found, void *arg,

@@ -46,17 +46,20 @@ struct tz_recycler *tz_packer_buffers(const struct tz_packer *packer);
 /* Is the chunk stored already, or on its way?  Condemned and lost copies do not count. */
 int tz_packer_has(struct tz_packer *packer, const uint8_t id[TZ_ID_SIZE], bool *ret,
                   struct tz_error *err) TZ_MUST_CHECK;
-/* Store a chunk (copied into an open frame of its lane) unless it is there. lane: 0 to 3, keeps like with
- * like; lane 3 is the manifest's. */
-#define TZ_PACKER_LANES      4
-#define TZ_PACKER_MANIFEST   3
+/* Store a chunk (copied into an open frame of its lane) unless it is there. lane: 0 to 3, keeps
+ * like with like; lane 3 is the manifest's. */
+#define TZ_PACKER_LANES    4
+#define TZ_PACKER_SMALL    0 /* the stream of small files */
+#define TZ_PACKER_LARGE    1 /* large files, compressed a little harder */
+#define TZ_PACKER_MANIFEST 3
 int tz_packer_add(struct tz_packer *packer, unsigned lane, const uint8_t id[TZ_ID_SIZE],
                   const uint8_t *data, uint32_t len, struct tz_error *err) TZ_MUST_CHECK;
-/* Store a whole buffer, which becomes the packer's, as a frame of these chunks (which lie in it back to
- * back, none stored yet, none twice).  On failure the buffer is the packer's all the same. */
+/* Store a whole buffer, which becomes the packer's, as a frame of these chunks (which lie in it
+ * back to back, none stored yet, none twice).  On failure the buffer is the packer's all the same.
+ */
 int tz_packer_add_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer, size_t len,
-                        const struct tz_chunk_ref *chunks, uint32_t count, struct tz_error *err)
-    TZ_MUST_CHECK;
+                        const struct tz_chunk_ref *chunks, uint32_t count,
+                        struct tz_error *err) TZ_MUST_CHECK;
 /* Finish and store all packs, then write the index objects; wait until all is durable. */
 int tz_packer_flush(struct tz_packer *packer, struct tz_error *err) TZ_MUST_CHECK;
 struct tz_packer_stats tz_packer_stats(const struct tz_packer *packer);

@@ -9,8 +9,8 @@
  * content and metadata of the others, and tz_place_finish_directory() in reverse order at the end.
  * Metadata is put back as: owner, xattrs (with ACLs and capabilities), mode, inode flags, times;
  * the immutable and append-only flags last of all.  Owners are put back by number, whatever names
- * this system has for them; without the owner a file gets no setuid bit.  What the user may not set (owner without root)
- * is counted once per kind of failure through warn, and does not fail.
+ * this system has for them; without the owner a file gets no setuid bit.  What the user may not set
+ * (owner without root) is counted once per kind of failure through warn, and does not fail.
  *
  * Threads: any number may place different entries at once.
  */
@@ -36,16 +36,17 @@ void tz_place_free(struct tz_place *place);
 TZ_DEFINE_SCOPED(struct tz_place *, tz_scoped_place, tz_place_free)
 
 /* Make the directory (replacing anything else that stands there, unless never), 0700 for now. */
-int tz_place_directory(struct tz_place *place, const struct tz_entry *entry, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_place_directory(struct tz_place *place, const struct tz_entry *entry,
+                       struct tz_error *err) TZ_MUST_CHECK;
 /* Its metadata. */
 int tz_place_finish_directory(struct tz_place *place, const struct tz_entry *entry,
                               struct tz_error *err) TZ_MUST_CHECK;
 
 /*
- * Open a file for its content: read-write, created 0600 if it is missing.  *ret_fd -1: it stays as it is
- * (never, or changed and alike).  *ret_old_size: bytes that stood there before (0: new).  Something
- * else in its place, or a file with other names than this one (hard links), is removed first.
+ * Open a file for its content: read-write, created 0600 if it is missing.  *ret_fd -1: it stays as
+ * it is (never, or changed and alike).  *ret_old_size: bytes that stood there before (0: new).
+ * Something else in its place, or a file with other names than this one (hard links), is removed
+ * first.
  */
 int tz_place_file(struct tz_place *place, const struct tz_entry *entry, int *ret_fd,
                   uint64_t *ret_old_size, struct tz_error *err) TZ_MUST_CHECK;
@@ -53,8 +54,8 @@ int tz_place_file(struct tz_place *place, const struct tz_entry *entry, int *ret
 int tz_place_finish_file(struct tz_place *place, const struct tz_entry *entry, int fd,
                          struct tz_error *err) TZ_MUST_CHECK;
 /* Symlinks, fifos, sockets, devices and hard links, whole. */
-int tz_place_other(struct tz_place *place, const struct tz_entry *entry, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_place_other(struct tz_place *place, const struct tz_entry *entry,
+                   struct tz_error *err) TZ_MUST_CHECK;
 /* Open an existing regular file of the target for reading, for verification; same rules. */
 int tz_place_reopen(struct tz_place *place, const struct tz_entry *entry, int *ret_fd,
                     struct tz_error *err) TZ_MUST_CHECK;

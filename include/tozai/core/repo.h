@@ -30,12 +30,12 @@ struct tz_repo_options {
 struct tz_repo;
 
 /*
- * Open stores, descriptor, keys and catalog, and learn what is new in the stores.  A missing catalog is
- * made anew from the stores.  Fails if no store can be used, if one is another repository's, or if
- * no key slot opens.
+ * Open stores, descriptor, keys and catalog, and learn what is new in the stores.  A missing
+ * catalog is made anew from the stores.  Fails if no store can be used, if one is another
+ * repository's, or if no key slot opens.
  */
-int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options,
+                 struct tz_error *err) TZ_MUST_CHECK;
 void tz_repo_free(struct tz_repo *repo);
 TZ_DEFINE_SCOPED(struct tz_repo *, tz_scoped_repo, tz_repo_free)
 
@@ -62,16 +62,17 @@ void tz_repo_warn(const struct tz_repo *repo, const char *format, ...) TZ_PRINTF
 int tz_repo_state_dir(const struct tz_repo *repo, const char *name, char **ret,
                       struct tz_error *err) TZ_MUST_CHECK;
 
-/* List index, generations and tombstones of every usable store, and learn what the catalog lacks. */
+/* List index, generations and tombstones of every usable store, and learn what the catalog lacks.
+ */
 int tz_repo_refresh(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
 
 /*
- * Find a generation: "latest", an id or unique prefix (8 digits or more), a time or an age.  A sealed one is
- * wanted unless unsealed is allowed.  Not there: TZ_NOT_FOUND with the nearest before and after
- * in the hint; a prefix of several: TZ_INVALID.
+ * Find a generation: "latest", an id or unique prefix (8 digits or more), a time or an age.  A
+ * sealed one is wanted unless unsealed is allowed.  Not there: TZ_NOT_FOUND with the nearest before
+ * and after in the hint; a prefix of several: TZ_INVALID.
  */
-int tz_repo_find(struct tz_repo *repo, const char *source, const char *point,
-                 struct tz_head *ret, struct tz_error *err) TZ_MUST_CHECK;
+int tz_repo_find(struct tz_repo *repo, const char *source, const char *point, struct tz_head *ret,
+                 struct tz_error *err) TZ_MUST_CHECK;
 /* Split "SOURCE@POINT"; *ret_point is "latest" without one.  Both to be freed. */
 int tz_repo_split_point(const char *text, char **ret_source, char **ret_point,
                         struct tz_error *err) TZ_MUST_CHECK;

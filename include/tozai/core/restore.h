@@ -1,8 +1,8 @@
 /*
  * Restoring a generation, or a part of it, into a directory.
  *
- * The manifest is read in windows; in each window the needed frames are planned by pack and place, so
- * that each is fetched once, and opened, checked and written by all workers.  What the target
+ * The manifest is read in windows; in each window the needed frames are planned by pack and place,
+ * so that each is fetched once, and opened, checked and written by all workers.  What the target
  * holds already is kept where it is right (place.h), so an interrupted restore resumes.
  */
 #ifndef TOZAI_CORE_RESTORE_H
@@ -29,7 +29,8 @@ struct tz_restore_options {
     enum tz_overwrite overwrite;
     bool verify;  /* read everything back and compare ids */
     bool dry_run; /* count only */
-    bool to_file; /* the generation is one file, and target is its name (or a device), not a directory */
+    bool to_file; /* the generation is one file, and target is its name (or a device), not a
+                     directory */
     tz_restore_progress_fn *progress; /* main thread */
     void *progress_arg;
     tz_restore_warn_fn *warn;

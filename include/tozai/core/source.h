@@ -41,9 +41,9 @@ struct tz_source_driver {
     /* Start a look at the source: connect, take the snapshot, start the command. */
     int (*open)(void **ret, const struct tz_source_options *options, struct tz_error *err);
     /*
-     * The next entry in path order with what a stat gives (type, mode, owner numbers, size, times, device,
-     * dev, ino, ctime; link for symlinks and hardlinks); owner names, xattrs and inode flags come
-     * with load().  *ret_done at the end.  entry is cleared by the caller.
+     * The next entry in path order with what a stat gives (type, mode, owner numbers, size, times,
+     * device, dev, ino, ctime; link for symlinks and hardlinks); owner names, xattrs and inode
+     * flags come with load().  *ret_done at the end.  entry is cleared by the caller.
      */
     int (*next)(void *state, struct tz_entry *entry, bool *ret_done, struct tz_error *err);
     /*
@@ -53,8 +53,8 @@ struct tz_source_driver {
      */
     int (*load)(void *state, struct tz_entry *entry, struct tz_input **ret_input,
                 struct tz_error *err);
-    /* After the last entry: did all go well?  A failed command, a lost snapshot: an error, and there
-     * will be no generation.  Gives the consistent point. */
+    /* After the last entry: did all go well?  A failed command, a lost snapshot: an error, and
+     * there will be no generation.  Gives the consistent point. */
     int (*finish)(void *state, int64_t *ret_time_ns, char **ret_position, struct tz_error *err);
     /* May be called at any time. */
     void (*free)(void *state);
@@ -63,7 +63,8 @@ struct tz_source_driver {
 struct tz_input_driver {
     /*
      * Read up to len bytes at the input's position.  *ret_len 0: the end.  Where a hole begins,
-     * *ret_hole gets its length instead (and *ret_len is 0): it reads as zeros, at least one block long.
+     * *ret_hole gets its length instead (and *ret_len is 0): it reads as zeros, at least one block
+     * long.
      */
     int (*read)(void *state, void *data, size_t len, size_t *ret_len, uint64_t *ret_hole,
                 struct tz_error *err);
@@ -105,8 +106,8 @@ int tz_input_read(struct tz_input *input, void *data, size_t len, size_t *ret_le
 int tz_input_skip(struct tz_input *input, uint64_t len, struct tz_error *err) TZ_MUST_CHECK;
 int tz_input_finish(struct tz_input *input, struct tz_entry *entry, bool *ret_changed,
                     struct tz_error *err) TZ_MUST_CHECK;
-int tz_input_rewind(struct tz_input *input, struct tz_entry *entry, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_input_rewind(struct tz_input *input, struct tz_entry *entry,
+                    struct tz_error *err) TZ_MUST_CHECK;
 
 /*
  * Directory trees.  One path: entries relative to it (a file: under its own name).  Several: each
@@ -115,8 +116,8 @@ int tz_input_rewind(struct tz_input *input, struct tz_entry *entry, struct tz_er
  *
  * Excludes have the syntax of gitignore(5), relative to the root of the entries: first the lines of
  * exclude_file, then those of exclude, then the .tozaiignore of each directory for what is
- * below it; the last match decides.  nodump and CACHEDIR.TAG do not count for a configured path itself.
- * Each file is of its own moment; the consistent point is when the walk began.
+ * below it; the last match decides.  nodump and CACHEDIR.TAG do not count for a configured path
+ * itself. Each file is of its own moment; the consistent point is when the walk began.
  */
 extern const struct tz_source_driver tz_source_driver_directory;
 /* One database, as of one moment, with the metadata of its file. */
@@ -126,8 +127,8 @@ extern const struct tz_source_driver tz_source_driver_image;
 /* The standard output of a shell command, whose exit status must be 0. */
 extern const struct tz_source_driver tz_source_driver_command;
 
-/* The page size of a file that is made of pages (SQLite, PostgreSQL relation, InnoDB), from its name and
- * first bytes; 0 if it is not. */
+/* The page size of a file that is made of pages (SQLite, PostgreSQL relation, InnoDB), from its
+ * name and first bytes; 0 if it is not. */
 uint32_t tz_page_size_of(const char *path, size_t path_len, const uint8_t *head, size_t head_len,
                          uint64_t file_size);
 

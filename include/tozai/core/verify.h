@@ -9,10 +9,11 @@
 #include "tozai/core/repo.h"
 
 enum tz_verify_level {
-    TZ_VERIFY_PRESENCE,   /* each store's listing against the catalog and against the others: names and sizes */
+    TZ_VERIFY_PRESENCE,   /* each store's listing against the catalog and against the others: names
+                             and sizes */
     TZ_VERIFY_CIPHERTEXT, /* the hash of every object in every store */
-    TZ_VERIFY_CONTENT,    /* besides, every frame of every pack is opened, every chunk id recomputed; every
-                             generation's manifest is read and all it names is found */
+    TZ_VERIFY_CONTENT, /* besides, every frame of every pack is opened, every chunk id recomputed;
+                          every generation's manifest is read and all it names is found */
 };
 
 struct tz_verify_progress {
@@ -24,9 +25,9 @@ typedef void tz_verify_progress_fn(void *arg, const struct tz_verify_progress *p
 struct tz_verify_options {
     struct tz_repo *repo;
     enum tz_verify_level level;
-    const char *store;      /* NULL: every one */
-    double sample_percent;  /* 0 or 100: all; else those not verified for the longest time */
-    bool heal;              /* replace damaged, add missing objects from another store */
+    const char *store;     /* NULL: every one */
+    double sample_percent; /* 0 or 100: all; else those not verified for the longest time */
+    bool heal;             /* replace damaged, add missing objects from another store */
     tz_verify_progress_fn *progress;
     void *progress_arg;
 };
@@ -36,13 +37,15 @@ struct tz_verify_store {
     const char *name; /* the mirror's */
     bool reachable;
     uint64_t objects, bytes, checked_bytes;
-    char **missing, **damaged, **healed, **unknown; /* unknown: not ours, or of no generation's index */
+    char **missing, **damaged, **healed,
+        **unknown; /* unknown: not ours, or of no generation's index */
     size_t missing_count, damaged_count, healed_count, unknown_count;
 };
 struct tz_verify_result {
     struct tz_verify_store *stores;
     size_t store_count;
-    /* Faults in what several stores share: a chunk that is in no pack, a manifest that cannot be read… One line each. */
+    /* Faults in what several stores share: a chunk that is in no pack, a manifest that cannot be
+     * read… One line each. */
     char **faults;
     size_t fault_count;
     bool ok; /* nothing is wrong in the stores that are reachable, or all of it was healed */
@@ -65,14 +68,15 @@ struct tz_sync_result {
     uint64_t failed;         /* objects that no store could give whole */
     uint64_t behind;         /* copies still missing */
 };
-/* Copy what a store lacks from the others, in the order packs, index, keys, heads, seals; every copy is checked by its
- * hash before it is written. */
+/* Copy what a store lacks from the others, in the order packs, index, keys, heads, seals; every
+ * copy is checked by its hash before it is written. */
 int tz_sync(const struct tz_sync_options *options, struct tz_sync_result *ret,
             struct tz_error *err) TZ_MUST_CHECK;
 
 /*
- * Make the catalog anew from the stores (or from one): index objects, heads and seals, the listing of packs,
- * and, for packs that no index names, their own directories (operator).  The old one is put aside.
+ * Make the catalog anew from the stores (or from one): index objects, heads and seals, the listing
+ * of packs, and, for packs that no index names, their own directories (operator).  The old one is
+ * put aside.
  */
 int tz_catalog_rebuild(struct tz_repo *repo, const char *store, struct tz_error *err) TZ_MUST_CHECK;
 

@@ -17,15 +17,15 @@
 struct tz_blob {
     uint8_t *data; /* written by the maker before it is shared */
     size_t len;
-    size_t cap; /* a multiple of TZ_BLOB_ALIGN */
+    size_t cap;          /* a multiple of TZ_BLOB_ALIGN */
     unsigned references; /* atomic; the module's */
 };
 
 /* A blob with room for cap bytes and len 0, held once. */
 int tz_blob_new(struct tz_blob **ret, size_t cap, struct tz_error *err) TZ_MUST_CHECK;
 /* A copy of data. */
-int tz_blob_copy(struct tz_blob **ret, const void *data, size_t len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_blob_copy(struct tz_blob **ret, const void *data, size_t len,
+                 struct tz_error *err) TZ_MUST_CHECK;
 struct tz_blob *tz_blob_hold(struct tz_blob *blob);
 /* NULL is allowed. */
 void tz_blob_drop(struct tz_blob *blob);

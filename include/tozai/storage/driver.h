@@ -1,7 +1,7 @@
 /*
  * What a store driver gives.  Every function is required; what a driver cannot do is a feature
- * bit that it does not set.  Names were checked by the caller (store.c).  The contracts are those of
- * store.h; a driver is done when tests/support/store_contract.c passes on it.
+ * bit that it does not set.  Names were checked by the caller (store.c).  The contracts are those
+ * of store.h; a driver is done when tests/support/store_contract.c passes on it.
  *
  * Errors name the object and the place.  A failure that may pass when tried again (a server that
  * is busy, a connection lost) has the kind TZ_UNAVAILABLE; all other kinds are final.

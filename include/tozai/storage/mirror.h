@@ -4,14 +4,14 @@
  * Writing.  tz_mirror_put() gives an object to the queue of every usable store; one writer thread
  * for each store takes them out in order and retries what may pass (exponential, jittered).  So
  * each store receives objects in the order of the puts.  A store that fails for good is *out*: what
- * was queued for it and all later puts are reported as not stored there, and the others go on.  A slow
- * store does not stop a fast one until queue_bytes wait for it.  The results of all puts are
+ * was queued for it and all later puts are reported as not stored there, and the others go on.  A
+ * slow store does not stop a fast one until queue_bytes wait for it.  The results of all puts are
  * collected and handed out by tz_mirror_results() on the caller's thread.
  *
  * Reading.  The stores are tried in the order of preference (those that are not out and local
  * first, as configured; one that a read could not reach comes behind the others for a minute), and
- * the next one is taken on an error or when the bytes are not accepted.  When none gives the object,
- * those that could not be reached are asked again, as writes are.
+ * the next one is taken on an error or when the bytes are not accepted.  When none gives the
+ * object, those that could not be reached are asked again, as writes are.
  *
  * Threads: puts, flush and results belong to one thread at a time; reads and tz_mirror_store() may
  * be used by any thread at any time.
@@ -99,8 +99,8 @@ int tz_mirror_get(struct tz_mirror *mirror, const char *name, uint64_t offset, s
                   tz_mirror_accept_fn *accept, void *arg, struct tz_buf *out, size_t *ret_store,
                   uint32_t *ret_failed, struct tz_error *err) TZ_MUST_CHECK;
 /* Read a whole object of at most max bytes whose SHA-256 is hash. */
-int tz_mirror_get_hashed(struct tz_mirror *mirror, const char *name, const uint8_t hash[TZ_HASH_SIZE],
-                         size_t max, struct tz_buf *out, size_t *ret_store, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_mirror_get_hashed(struct tz_mirror *mirror, const char *name,
+                         const uint8_t hash[TZ_HASH_SIZE], size_t max, struct tz_buf *out,
+                         size_t *ret_store, struct tz_error *err) TZ_MUST_CHECK;
 
 #endif

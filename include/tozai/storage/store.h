@@ -21,14 +21,14 @@
 #include <stdbool.h>
 
 /* What a driver can do beyond the required functions. */
-#define TZ_STORE_RANGES  1U /* get reads a part without transferring the rest */
-#define TZ_STORE_ATOMIC  2U /* a put of a name that is taken is refused atomically */
-#define TZ_STORE_LOCAL   4U /* on this machine: reads cost no network */
+#define TZ_STORE_RANGES 1U /* get reads a part without transferring the rest */
+#define TZ_STORE_ATOMIC 2U /* a put of a name that is taken is refused atomically */
+#define TZ_STORE_LOCAL  4U /* on this machine: reads cost no network */
 
 #define TZ_STORE_NAME_MAX 200
 
 struct tz_store_options {
-    const char *name;     /* from the configuration: "east" */
+    const char *name; /* from the configuration: "east" */
     const char *url;
     const char *location; /* "tokyo"; may be NULL */
     bool read_only;       /* refuse every change before it is tried */

@@ -19,8 +19,8 @@ struct tz_buf {
 
 /* Make room for len more bytes. */
 int tz_buf_reserve(struct tz_buf *buf, size_t len, struct tz_error *err) TZ_MUST_CHECK;
-int tz_buf_append(struct tz_buf *buf, const void *data, size_t len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_buf_append(struct tz_buf *buf, const void *data, size_t len,
+                  struct tz_error *err) TZ_MUST_CHECK;
 /* Append text as printf() would; the buffer stays terminated by a NUL that len does not count. */
 int tz_buf_printf(struct tz_buf *buf, struct tz_error *err, const char *format, ...)
     TZ_PRINTF(3, 4) TZ_MUST_CHECK;

@@ -39,17 +39,17 @@ struct tz_error {
 };
 
 /* Each of these is the constant -1, so that status and message cannot disagree. */
-#define tz_fail(err, kind, ...)     (tz_error_set((err), (kind), 0, __VA_ARGS__), -1)
+#define tz_fail(err, kind, ...) (tz_error_set((err), (kind), 0, __VA_ARGS__), -1)
 /* With the text and kind of an errno value appended: "open 'x': No such file or directory". */
 #define tz_fail_errno(err, number, ...) (tz_error_set_errno((err), (number), __VA_ARGS__), -1)
-#define tz_fail_nomem(err)          (tz_error_set((err), TZ_NOMEM, 0, "out of memory"), -1)
+#define tz_fail_nomem(err)              (tz_error_set((err), TZ_NOMEM, 0, "out of memory"), -1)
 /* Put "words: " in front of what is there. */
-#define tz_while(err, ...)          (tz_error_prefix((err), __VA_ARGS__), -1)
+#define tz_while(err, ...) (tz_error_prefix((err), __VA_ARGS__), -1)
 /* Add what the user can do about it. */
-#define tz_hint(err, ...)           (tz_error_hint((err), __VA_ARGS__), -1)
+#define tz_hint(err, ...) (tz_error_hint((err), __VA_ARGS__), -1)
 
-void tz_error_set(struct tz_error *err, enum tz_error_kind kind, int number, const char *format, ...)
-    TZ_PRINTF(4, 5);
+void tz_error_set(struct tz_error *err, enum tz_error_kind kind, int number, const char *format,
+                  ...) TZ_PRINTF(4, 5);
 void tz_error_set_errno(struct tz_error *err, int number, const char *format, ...) TZ_PRINTF(3, 4);
 void tz_error_prefix(struct tz_error *err, const char *format, ...) TZ_PRINTF(2, 3);
 void tz_error_hint(struct tz_error *err, const char *format, ...) TZ_PRINTF(2, 3);

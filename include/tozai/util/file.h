@@ -11,17 +11,17 @@
 
 /* Write all of data; EINTR and short writes are handled. */
 int tz_write_all(int fd, const void *data, size_t len, struct tz_error *err) TZ_MUST_CHECK;
-int tz_pwrite_all(int fd, const void *data, size_t len, uint64_t offset, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_pwrite_all(int fd, const void *data, size_t len, uint64_t offset,
+                  struct tz_error *err) TZ_MUST_CHECK;
 /* Read until len bytes or the end; *ret_len says how many came. */
-int tz_read_full(int fd, void *data, size_t len, size_t *ret_len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_read_full(int fd, void *data, size_t len, size_t *ret_len,
+                 struct tz_error *err) TZ_MUST_CHECK;
 int tz_pread_full(int fd, void *data, size_t len, uint64_t offset, size_t *ret_len,
                   struct tz_error *err) TZ_MUST_CHECK;
 
 /* Append a whole file to out; more than max bytes is an error. */
-int tz_file_read(const char *path, size_t max, struct tz_buf *out, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_file_read(const char *path, size_t max, struct tz_buf *out,
+                 struct tz_error *err) TZ_MUST_CHECK;
 /*
  * Make the file hold exactly data: written to a temporary name beside it, fsynced, renamed, and
  * the directory fsynced.  On failure the old file is as it was and nothing is left behind.

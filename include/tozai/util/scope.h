@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TZ_MUST_CHECK    __attribute__((warn_unused_result))
-#define TZ_PRINTF(f, a)  __attribute__((format(printf, f, a)))
-#define TZ_UNUSED        __attribute__((unused))
-#define TZ_SCOPED(name)  __attribute__((cleanup(name)))
+#define TZ_MUST_CHECK   __attribute__((warn_unused_result))
+#define TZ_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define TZ_UNUSED       __attribute__((unused))
+#define TZ_SCOPED(name) __attribute__((cleanup(name)))
 
 /* Define name(), the clean-up function of a scoped variable of this type. */
 #define TZ_DEFINE_SCOPED(type, name, release)                                                      \

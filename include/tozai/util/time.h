@@ -34,8 +34,8 @@ bool tz_time_parse_name(const char *text, int64_t *ret_ns);
  * local; the clock part or its seconds may be missing ("2026-11-22", "2026-11-22 05:30").  Local
  * times that a change of the clocks skips or repeats are refused.
  */
-int tz_time_parse(const char *text, int64_t now_ns, int64_t *ret_ns, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_time_parse(const char *text, int64_t now_ns, int64_t *ret_ns,
+                  struct tz_error *err) TZ_MUST_CHECK;
 /* "90s", "15m", "3h", "7d", "4w", or a plain number of seconds. */
 int tz_duration_parse(const char *text, int64_t *ret_ns, struct tz_error *err) TZ_MUST_CHECK;
 /* "4096", "64K", "32M", "1G", "2T": binary multiples. */

@@ -56,8 +56,8 @@ int tz_put_varint(struct tz_buf *buf, uint64_t v, struct tz_error *err) TZ_MUST_
 /* Signed numbers near zero stay short (zigzag). */
 int tz_put_svarint(struct tz_buf *buf, int64_t v, struct tz_error *err) TZ_MUST_CHECK;
 /* A varint length and the bytes. */
-int tz_put_bytes(struct tz_buf *buf, const void *data, size_t len, struct tz_error *err)
-    TZ_MUST_CHECK;
+int tz_put_bytes(struct tz_buf *buf, const void *data, size_t len,
+                 struct tz_error *err) TZ_MUST_CHECK;
 int tz_put_text(struct tz_buf *buf, const char *text, struct tz_error *err) TZ_MUST_CHECK;
 
 struct tz_cursor {

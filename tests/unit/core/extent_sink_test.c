@@ -178,11 +178,14 @@ static void neighbours_are_joined(void **state)
     struct tz_extent_sink *sink = new_sink(b, &refs);
     TZ_SCOPED(tz_scoped_entry) struct tz_entry entry = {0};
     static const struct tz_extent parts[] = {
-        {.id = {1}, .offset = 0, .len = 10},  {.id = {1}, .offset = 10, .len = 5},
+        {.id = {1}, .offset = 0, .len = 10},
+        {.id = {1}, .offset = 10, .len = 5},
         {.id = {1}, .offset = 16, .len = 4}, /* a byte is left out */
         {.id = {2}, .offset = 20, .len = 1}, /* another chunk */
-        {.len = 100},                        {.len = 0},
-        {.len = 200},                        {.id = {2}, .offset = 21, .len = 1},
+        {.len = 100},
+        {.len = 0},
+        {.len = 200},
+        {.id = {2}, .offset = 21, .len = 1},
         {.id = {2}, .offset = 21, .len = 1}, /* the same once more */
     };
     static const struct tz_extent joined[] = {
@@ -213,7 +216,8 @@ static void the_largest_holes_can_be_read_again(void **state)
     for (size_t i = 0; i < TZ_COUNT(sizes); i++) {
         struct tz_id_list refs = {0};
         struct tz_extent_sink *sink = new_sink(b, &refs);
-        TZ_SCOPED(tz_scoped_entry) struct tz_entry entry = {.type = TZ_ENTRY_FILE, .size = sizes[i]};
+        TZ_SCOPED(tz_scoped_entry)
+        struct tz_entry entry = {.type = TZ_ENTRY_FILE, .size = sizes[i]};
         TZ_SCOPED(tz_scoped_entry) struct tz_entry back = {0};
         TZ_SCOPED(tz_scoped_buf) struct tz_buf out = {0};
         struct tz_coder coder = {0};

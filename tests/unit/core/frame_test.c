@@ -81,7 +81,8 @@ static enum tz_error_kind open_as(const struct frame *frame, const uint8_t *as_h
 {
     TZ_SCOPED(tz_scoped_frame_opener) struct tz_frame_opener *opener = NULL;
     TZ_SCOPED(tz_scoped_free) uint8_t *sealed = exact_copy(frame->sealed, frame->info.sealed_len);
-    TZ_SCOPED(tz_scoped_free) uint8_t *out =
+    TZ_SCOPED(tz_scoped_free)
+    uint8_t *out =
         malloc(frame->info.plain_len <= TZ_FRAME_PLAIN_MAX ? frame->info.plain_len + 1 : 1);
     struct tz_error err = {0};
 
@@ -116,7 +117,8 @@ static uint8_t *make_content(enum content content, size_t len)
 
 static void frames_of_all_sizes_come_back(void **state)
 {
-    static const size_t sizes[] = {1,     2,      15,     16,          17,           63, 64, 65, 4095, 4096,
+    static const size_t sizes[] = {1,     2,      15,     16,       17,
+                                   63,    64,     65,     4095,     4096,
                                    65537, 262144, 999999, 4U << 20, TZ_FRAME_PLAIN_MAX};
     (void)state;
     for (size_t i = 0; i < TZ_COUNT(sizes); i++)
@@ -155,7 +157,8 @@ static void a_sealer_and_an_opener_serve_many_frames(void **state)
                                        &info.codec, NULL),
                          0);
         info.sealed_len = (uint32_t)sealed_len;
-        assert_int_equal(tz_frame_open(opener, header, pack_key, number, &info, data, out, NULL), 0);
+        assert_int_equal(tz_frame_open(opener, header, pack_key, number, &info, data, out, NULL),
+                         0);
         assert_memory_equal(out, plain, len);
     }
 }
@@ -248,9 +251,9 @@ static void lying_lengths_are_refused(void **state)
             TZ_SCOPED(tz_scoped_free) uint8_t *plain = make_content(content, sizes[i]);
             TZ_SCOPED(clear_frame) struct frame frame = seal(plain, sizes[i]);
             const struct tz_frame_info good = frame.info;
-            const uint32_t plain_lens[] = {good.plain_len - 1,  good.plain_len + 1,
-                                           good.plain_len / 2,  good.plain_len * 2 + 7,
-                                           TZ_FRAME_PLAIN_MAX,  TZ_FRAME_PLAIN_MAX + 1,
+            const uint32_t plain_lens[] = {good.plain_len - 1, good.plain_len + 1,
+                                           good.plain_len / 2, good.plain_len * 2 + 7,
+                                           TZ_FRAME_PLAIN_MAX, TZ_FRAME_PLAIN_MAX + 1,
                                            UINT32_MAX};
             for (size_t k = 0; k < TZ_COUNT(plain_lens); k++) {
                 if (plain_lens[k] == good.plain_len)
@@ -285,14 +288,14 @@ static void a_bomb_does_not_go_off(void **state)
     assert_int_equal(tz_aead_new(&aead, NULL), 0);
     size_t len = ZSTD_compress(packed, sizeof(packed), zeros, bomb_len, 19);
     assert_false(ZSTD_isError(len));
-    assert_int_equal(tz_aead_seal(aead, key, NUMBER, header, sizeof(header), packed, len, sealed, NULL),
-                     0);
+    assert_int_equal(
+        tz_aead_seal(aead, key, NUMBER, header, sizeof(header), packed, len, sealed, NULL), 0);
     for (size_t i = 0; i < TZ_COUNT(claims); i++) {
-        TZ_SCOPED(clear_frame) struct frame frame = {
-            .sealed = exact_copy(sealed, len + TZ_AEAD_TAG),
-            .info = {.sealed_len = (uint32_t)len + TZ_AEAD_TAG,
-                     .plain_len = claims[i],
-                     .codec = TZ_CODEC_ZSTD}};
+        TZ_SCOPED(clear_frame)
+        struct frame frame = {.sealed = exact_copy(sealed, len + TZ_AEAD_TAG),
+                              .info = {.sealed_len = (uint32_t)len + TZ_AEAD_TAG,
+                                       .plain_len = claims[i],
+                                       .codec = TZ_CODEC_ZSTD}};
         assert_int_equal(open_frame(&frame, NULL), TZ_CORRUPT);
     }
 }
@@ -312,7 +315,8 @@ static void authentic_garbage_is_refused(void **state)
             memcpy(garbage, "\x28\xb5\x2f\xfd", 4); /* zstd's magic */
         assert_int_equal(
             tz_aead_seal(aead, key, NUMBER, header, sizeof(header), garbage, len, sealed, NULL), 0);
-        TZ_SCOPED(clear_frame) struct frame frame = {
+        TZ_SCOPED(clear_frame)
+        struct frame frame = {
             .sealed = exact_copy(sealed, len + TZ_AEAD_TAG),
             .info = {.sealed_len = (uint32_t)len + TZ_AEAD_TAG,
                      .plain_len = (uint32_t)(len + seeded_below(&seeded, 1000)) + 1,

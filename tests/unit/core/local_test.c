@@ -324,8 +324,9 @@ static bool has_unknown(const struct tz_entry *entry, const struct local_extent 
 }
 
 /*
- * Read as a backup does.  What is given must be right, whatever happened to the files: entries as they were, with
- * their own chunks, up to some place where the damage is noticed.  Returns how many entries came.
+ * Read as a backup does.  What is given must be right, whatever happened to the files: entries as
+ * they were, with their own chunks, up to some place where the damage is noticed.  Returns how many
+ * entries came.
  */
 static size_t read_damaged(struct local *l, bool *ret_noticed)
 {
@@ -403,8 +404,8 @@ static void a_cut_file_is_noticed_or_harmless(void **state)
         TZ_SCOPED(tz_scoped_buf) struct tz_buf good = {0};
         OK(tz_file_read(path, 64U << 20, &good, &err));
         for (unsigned turn = 0; turn < 30; turn++) {
-            static const size_t rows[] = {1, LOCAL_CHUNK_ROW, LOCAL_LIST_ROW, LOCAL_PACK_ROW,
-                                          LOCAL_TAG_SIZE, 64};
+            static const size_t rows[] = {
+                1, LOCAL_CHUNK_ROW, LOCAL_LIST_ROW, LOCAL_PACK_ROW, LOCAL_TAG_SIZE, 64};
             size_t len = seeded_below(&seeded, good.len);
             bool noticed = false;
 
@@ -507,8 +508,8 @@ static void renew_catalog(struct local *l)
 }
 
 /*
- * Numbers of packs are the catalog's own.  One that was made anew, or that lost its last transactions in a power
- * failure, gives them to other packs.
+ * Numbers of packs are the catalog's own.  One that was made anew, or that lost its last
+ * transactions in a power failure, gives them to other packs.
  */
 static void another_catalog_has_other_numbers(void **state)
 {

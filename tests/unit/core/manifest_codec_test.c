@@ -264,7 +264,8 @@ static void noise_gives_valid_entries_or_none(void **state)
 }
 
 /* The head of an entry: path, type, parts. */
-static void put_head(struct tz_buf *out, const char *path, size_t len, unsigned type, uint64_t parts)
+static void put_head(struct tz_buf *out, const char *path, size_t len, unsigned type,
+                     uint64_t parts)
 {
     assert_int_equal(tz_put_varint(out, 0, NULL) | tz_put_bytes(out, path, len, NULL) |
                          tz_put_u8(out, (uint8_t)type, NULL) | tz_put_varint(out, parts, NULL),
@@ -290,9 +291,9 @@ static void paths_that_no_backup_makes_are_refused(void **state)
         const char *path;
         size_t len;
     } bad[] = {
-        {".", 1},       {"..", 2},      {"/", 1},         {"/etc", 4},    {"a/", 2},  {"a//b", 4},
-        {"a/../b", 6},  {"../b", 4},    {"a/..", 4},      {"a/./b", 5},   {"./a", 3}, {"a/.", 3},
-        {"\0", 1},      {"a\0b", 3},    {"a/b\0", 4},     {"a/\0/b", 5},
+        {".", 1},      {"..", 2},   {"/", 1},     {"/etc", 4},   {"a/", 2},  {"a//b", 4},
+        {"a/../b", 6}, {"../b", 4}, {"a/..", 4},  {"a/./b", 5},  {"./a", 3}, {"a/.", 3},
+        {"\0", 1},     {"a\0b", 3}, {"a/b\0", 4}, {"a/\0/b", 5},
     };
 
     (void)state;
@@ -356,8 +357,8 @@ static void unknown_types_and_parts_are_refused(void **state)
             assert_int_equal(tz_put_text(&out, "b", NULL), 0);
         assert_int_equal(decode_one(&out), type >= 1 && type <= 8 ? TZ_OK : TZ_CORRUPT);
     }
-    static const uint64_t parts[] = {64,  128,  192, 256, 1U << 20, UINT64_C(1) << 32,
-                                     UINT64_C(1) << 63};
+    static const uint64_t parts[] = {
+        64, 128, 192, 256, 1U << 20, UINT64_C(1) << 32, UINT64_C(1) << 63};
     for (size_t i = 0; i < TZ_COUNT(parts); i++) {
         TZ_SCOPED(tz_scoped_buf) struct tz_buf out = {0};
         put_head(&out, "a", 1, TZ_ENTRY_FIFO, parts[i]);
@@ -486,7 +487,7 @@ static void odd_attributes_are_refused(void **state)
         size_t name_len, value_len;
         enum tz_error_kind kind;
     } cases[] = {
-        {1, 0, TZ_OK},      {255, 65536, TZ_OK},      {0, 0, TZ_CORRUPT},
+        {1, 0, TZ_OK},        {255, 65536, TZ_OK},    {0, 0, TZ_CORRUPT},
         {300, 0, TZ_CORRUPT}, {1, 65537, TZ_CORRUPT},
     };
     TZ_SCOPED(tz_scoped_free) char *text = malloc(70000);

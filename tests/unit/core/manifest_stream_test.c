@@ -283,8 +283,8 @@ static enum tz_error_kind read_forged(struct bench *b, struct forged *forged, si
         OK(tz_put_text(&root, forged->first[i], &err));
     }
     written.head.root_len = root.len;
-    OK(tz_manifest_store(b->packer, b->hash, &written.refs, root.data, root.len,
-                         &written.head.root, &written.head.root_count, &err));
+    OK(tz_manifest_store(b->packer, b->hash, &written.refs, root.data, root.len, &written.head.root,
+                         &written.head.root_count, &err));
     OK(tz_packer_flush(b->packer, &err));
     written.head.source = written.source;
     *ret_count = 0;
@@ -307,7 +307,7 @@ static void a_prefix_reads_no_chunk_too_many(void **state)
         size_t count;
         enum tz_error_kind kind;
     } cases[] = {
-        {"m", 3, TZ_OK},      {"m/x", 1, TZ_OK}, {"n", 1, TZ_OK},       {"m/z", 0, TZ_OK},
+        {"m", 3, TZ_OK},      {"m/x", 1, TZ_OK},   {"n", 1, TZ_OK},      {"m/z", 0, TZ_OK},
         {"a", 0, TZ_CORRUPT}, {"", 0, TZ_CORRUPT}, {"z", 0, TZ_CORRUPT},
     };
 

@@ -53,8 +53,7 @@ static struct pack begin_pack(const size_t *sizes, size_t count, size_t room)
     pack.plain = malloc(all + 1);
     assert_non_null(pack.plain);
     assert_int_equal(tz_blob_new(&pack.blob, TZ_PACK_HEADER_SIZE + all + room, NULL), 0);
-    assert_int_equal(
-        tz_pack_header_make(keys, TZ_PACK_DATA, pack.info.header, pack.key, NULL), 0);
+    assert_int_equal(tz_pack_header_make(keys, TZ_PACK_DATA, pack.info.header, pack.key, NULL), 0);
     memcpy(pack.blob->data, pack.info.header, TZ_PACK_HEADER_SIZE);
     pack.blob->len = TZ_PACK_HEADER_SIZE;
     assert_int_equal(tz_frame_sealer_new(&sealer, 0, NULL), 0);
@@ -314,17 +313,14 @@ static void odd_headers_are_refused(void **state)
         uint8_t value;
         enum tz_error_kind kind;
     } odds[] = {
-        {0, 'X', TZ_CORRUPT},      /* magic */
-        {8, 0, TZ_CORRUPT},        /* version 0 */
-        {8, 2, TZ_UNSUPPORTED},    /* a newer one */
-        {11, 1, TZ_UNSUPPORTED},   /* a much newer one */
-        {12, 0, TZ_CORRUPT},       /* kind */
-        {12, 3, TZ_CORRUPT},
-        {16, 0xee, TZ_CORRUPT},    /* repository */
-        {36, 1, TZ_CORRUPT},       /* zeros */
-        {39, 1, TZ_CORRUPT},
-        {120, 1, TZ_CORRUPT},
-        {127, 1, TZ_CORRUPT},
+        {0, 'X', TZ_CORRUPT},                            /* magic */
+        {8, 0, TZ_CORRUPT},                              /* version 0 */
+        {8, 2, TZ_UNSUPPORTED},                          /* a newer one */
+        {11, 1, TZ_UNSUPPORTED},                         /* a much newer one */
+        {12, 0, TZ_CORRUPT},                             /* kind */
+        {12, 3, TZ_CORRUPT},     {16, 0xee, TZ_CORRUPT}, /* repository */
+        {36, 1, TZ_CORRUPT},                             /* zeros */
+        {39, 1, TZ_CORRUPT},     {120, 1, TZ_CORRUPT},   {127, 1, TZ_CORRUPT},
     };
 
     (void)state;

@@ -112,8 +112,8 @@ static void rows_beyond_the_end_are_refused(void **state)
     static const struct {
         uint64_t row;
         size_t count;
-    } bad[] = {{3, 1},          {2, 2},          {0, 4},          {UINT64_MAX, 1},
-               {UINT64_MAX, 2}, {1, SIZE_MAX},   {4, 0},          {0, SIZE_MAX / 16 + 1}};
+    } bad[] = {{3, 1},          {2, 2},        {0, 4}, {UINT64_MAX, 1},
+               {UINT64_MAX, 2}, {1, SIZE_MAX}, {4, 0}, {0, SIZE_MAX / 16 + 1}};
 
     (void)state;
     write_rows(16, 3);

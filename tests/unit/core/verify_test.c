@@ -333,6 +333,35 @@ static void test_both_ways(void **state)
     expect_good(repo, TZ_VERIFY_CONTENT);
 }
 
+/* The same two packs have changed places in every store: no copy differs from the others, and each
+ * is good in itself. */
+static void test_swapped_everywhere(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    struct mutation m = {.way = SWAPPED, .count = 2};
+
+    (void)state;
+    memcpy(m.names[0], pick(&list, EAST, TZ_NAME_IS_PACK, TZ_PACK_DATA, 0), TZ_NAME_TEXT);
+    memcpy(m.names[1], list.items[1].name, TZ_NAME_TEXT);
+    for (m.store = EAST; m.store < STORES; m.store++)
+        damage(&m);
+    for (int level = TZ_VERIFY_CIPHERTEXT; level <= TZ_VERIFY_CONTENT; level++) {
+        struct tz_verify_result result;
+        run_verify(repo, (enum tz_verify_level)level, true, &result);
+        assert_false(result.ok);
+        for (size_t i = 0; i < STORES; i++) {
+            assert_int_equal(result.stores[i].damaged_count, 2);
+            assert_true(has_name(result.stores[i].damaged, 2, m.names[0]));
+            assert_true(has_name(result.stores[i].damaged, 2, m.names[1]));
+        }
+        tz_verify_result_clear(&result);
+    }
+    for (m.store = EAST; m.store < STORES; m.store++)
+        damage(&m);
+    expect_good(repo, TZ_VERIFY_CONTENT);
+}
+
 /* Does a line name the object and this source's generations? */
 static void expect_fault(const struct tz_verify_result *result, const char *name, bool generations)
 {
@@ -1088,6 +1117,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_mutations_before_opening, enter, leave),
         cmocka_unit_test_setup_teardown(test_duplicates, enter, leave),
         cmocka_unit_test_setup_teardown(test_both_ways, enter, leave),
+        cmocka_unit_test_setup_teardown(test_swapped_everywhere, enter, leave),
         cmocka_unit_test_setup_teardown(test_lost_in_both, enter, leave),
         cmocka_unit_test_setup_teardown(test_sample_ciphertext, enter, leave),
         cmocka_unit_test_setup_teardown(test_sample_content, enter, leave),

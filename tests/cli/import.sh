@@ -110,7 +110,7 @@ if command -v zip >/dev/null; then
     tz 0 import zipped --input "$work/plain.zip"
     tz 0 restore zipped --target "$work/zipped"
     diff -r --no-dereference "$work/src/docs" "$work/zipped/docs"
-    [ -L "$work/zipped/link" ] && [ -f "$work/zipped/日本語.txt" ] || fail "the zip"
+    { [ -L "$work/zipped/link" ] && [ -f "$work/zipped/日本語.txt" ]; } || fail "the zip"
 fi
 
 python=/usr/bin/python3
@@ -159,7 +159,7 @@ tz 0 restore hostile --target "$work/target/hostile"
     ". ./hostile ./hostile/absolute ./hostile/absolute/file ./hostile/dup ./hostile/good ./hostile/good/file ./hostile/link " ] ||
     fail "not those entries"
 [ "$(cat "$work/target/hostile/dup")" = second ] || fail "the last one does not count"
-[ ! -e "$work/outside" ] && [ ! -e "$work/target/outside" ] || fail "something got out"
+{ [ ! -e "$work/outside" ] && [ ! -e "$work/target/outside" ]; } || fail "something got out"
 
 # Names in an old character set.
 tz 0 import kanji --input "$work/cp932.zip" --charset CP932

@@ -3,12 +3,13 @@
  * backup opens only what changed.  It holds file names, so it is 0600 and says nothing of content
  * but ids.
  *
- *   <state>/sources/<source id>/last          name of the folder that counts
- *   <state>/sources/<source id>/<folder>/entries   entries with inode numbers and change times
- *                                       /chunks    a row for each chunk that they name: id, pack
- *                                       /lists     extents of large and page-structured files
- *                                       /tags      keyed 128-bit hash of each block of
- * page-structured files /packs     hashes of the packs, by the numbers that the rows have
+ *   <state>/sources/<source id>/last   name of the folder that counts, which has the files
+ *
+ *     entries   entries with inode numbers and change times
+ *     chunks    a row for each chunk that they name: id, pack
+ *     lists     extents of large and page-structured files
+ *     tags      keyed 128-bit hash of each block of page-structured files
+ *     packs     hashes of the packs, by the numbers that the rows have
  *
  * It is a cache: what is missing, damaged, or lies in a pack that the catalog does not know, is
  * read again (and found to be stored already).

@@ -1,8 +1,9 @@
 /*
  * What reader and writer of the local manifest share: the form of its files.
  *
- *   entries   blocks: u32 length, 16 check, then that many bytes: u64 number of the first row of
- * chunks that the block's entries refer to, the entries chunks    rows: 32 id, u64 pack, u32 check
+ *   entries   blocks: u32 length, 16 check, then that many bytes: u64 number of the first row
+ *             of chunks that the block's entries refer to, and the entries
+ *   chunks    rows: 32 id, u64 pack, u32 check
  *   lists     rows: 32 id, u64 pack, u64 length, u32 offset, u32 check
  *   packs     rows: 32 hash, u64 number that the rows above mean it by, u32 check
  *   tags      rows: 16 tag; without a check: a damaged one only has its block stored anew

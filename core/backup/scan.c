@@ -9,9 +9,11 @@
 #define BATCH_INPUTS  16U
 #define BATCHES_AHEAD 1U
 /* A file that changed this shortly before the last backup began may have changed again within
- * the same tick of its file system's clock. */
-#define RACY_NS (2 * TZ_SECOND_NS)
-#define REREADS 2
+ * the same tick of its file system's clock: some milliseconds, or seconds where it keeps no more.
+ */
+#define RACY_NS        (TZ_SECOND_NS / 20)
+#define RACY_COARSE_NS (2 * TZ_SECOND_NS)
+#define REREADS        2
 
 struct scan {
     struct scan_options options;
@@ -157,7 +159,9 @@ static bool is_unchanged(struct scan *scan, const struct tz_entry *entry)
             return false;
     }
     if (__builtin_mul_overflow(entry->ctime_s, TZ_SECOND_NS, &changed_ns) ||
-        changed_ns > tz_local_start(scan->options.last) - RACY_NS)
+        __builtin_add_overflow(changed_ns, (int64_t)entry->ctime_ns, &changed_ns) ||
+        changed_ns >
+            tz_local_start(scan->options.last) - (entry->ctime_ns ? RACY_NS : RACY_COARSE_NS))
         return false;
     return entry->type != TZ_ENTRY_FILE || (old->size == entry->size && content_good(scan));
 }

@@ -120,15 +120,31 @@ static int read_number(struct tz_catalog *catalog, const char *sql, int64_t *ret
     return 0;
 }
 
-int tz_schema_version(struct tz_catalog *catalog, unsigned *ret, struct tz_error *err)
+/* The three numbers as they were at one moment: another process may be making the database. */
+static int read_marks(struct tz_catalog *catalog, int64_t *id, int64_t *number, int64_t *count,
+                      struct tz_error *err)
 {
     static const char application[] = "PRAGMA application_id";
     static const char version[] = "PRAGMA user_version";
     static const char tables[] = "SELECT count(*) FROM sqlite_schema";
+    bool alone = sqlite3_get_autocommit(catalog->db) != 0;
+
+    if (alone && tz_catalog_exec(catalog, "BEGIN", err))
+        return -1;
+    int failed = read_number(catalog, tables, count, err) ||
+                 read_number(catalog, application, id, err) ||
+                 read_number(catalog, version, number, err);
+    /* It read only: an end that fails changes nothing, and the next statement will say so. */
+    if (alone)
+        (void)sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+    return failed ? -1 : 0;
+}
+
+int tz_schema_version(struct tz_catalog *catalog, unsigned *ret, struct tz_error *err)
+{
     int64_t id, number, count;
 
-    if (read_number(catalog, application, &id, err) ||
-        read_number(catalog, version, &number, err) || read_number(catalog, tables, &count, err))
+    if (read_marks(catalog, &id, &number, &count, err))
         return -1;
     if (id == 0 && number == 0 && count == 0) {
         *ret = 0;

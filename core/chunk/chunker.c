@@ -48,9 +48,8 @@ size_t tz_chunker_find(const struct tz_chunker *chunker, const struct tz_chunk_s
                        struct tz_chunk_scan *scan, const uint8_t *data, size_t len)
 {
     /* The high bits of the hash know the last 64 bytes, the low ones only a few. */
-    unsigned bits = log2_of(sizes->average);
-    uint64_t strict = ~UINT64_C(0) << (64 - (bits + 1));
-    uint64_t loose = ~UINT64_C(0) << (64 - (bits - 1));
+    uint64_t below = UINT64_MAX >> log2_of(sizes->average);
+    uint64_t strict = ~(below >> 1), loose = ~(below << 1 | 1); /* one bit more, one fewer */
     size_t at = scan->at;
     uint64_t hash = scan->hash;
     bool cut = false;

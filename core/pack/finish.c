@@ -1,8 +1,7 @@
 /*
- * What stands behind a pack's frames:
- *
- *   the sealed directory: frames and chunks (core/object/packinfo.c), then zeros that bring the
- * pack to a Padmé size the sealed trailer: u64 length of the sealed directory
+ * What stands behind a pack's frames: the sealed directory (frames and chunks as packinfo.c has
+ * them, then zeros that bring the pack to a Padmé size) and the sealed trailer (the length of the
+ * sealed directory as u64).
  */
 #include "directory.h"
 

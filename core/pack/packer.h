@@ -13,7 +13,7 @@
 #define PACKER_KINDS 2 /* data, manifest */
 
 /* Header and frames of a pack: its directory, and padding of an eighth, must fit behind them. */
-#define PACKER_CONTENT_MAX (TZ_PACK_SIZE_MAX / 4 * 3)
+#define PACKER_CONTENT_MAX ((size_t)TZ_PACK_SIZE_MAX / 4 * 3)
 
 /* A pack that takes frames. */
 struct open_pack {

@@ -5,8 +5,7 @@
  * it must put them into an index of its own, or no other machine could find what they hold.  They
  * are kept in the file <state>/unindexed:
  *
- *   for each pack: u32 length, 16 check, that many bytes: the body of an index object of this one
- * pack
+ *   for each pack: u32 length, 16 check, that many bytes: the body of an index of this one pack
  *
  * A record is durable before the catalog learns the pack; the file is emptied when all that it
  * names is in an index.  A pack may come into two indexes: that is the same as in one.
@@ -24,8 +23,8 @@
 
 #define RECORD_HEAD 20U
 #define CHECK_SIZE  16U
-#define UNINDEXED_MAX                                                                              \
-    (256U << 20) /* an index is written for every 4 MiB: it is never nearly as long */
+/* An index is written for every 4 MiB: the file is never nearly as long. */
+#define UNINDEXED_MAX (256U << 20)
 
 static void make_check(const struct tz_packer *packer, const void *data, size_t len,
                        uint8_t check[CHECK_SIZE])

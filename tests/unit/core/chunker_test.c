@@ -257,12 +257,50 @@ static void another_seed_cuts_elsewhere(void **state)
     assert_true(common <= 1);
 }
 
+/* The end of the chunk that begins at data, by the definition and without any haste. */
+static size_t find_slowly(const struct tz_chunk_sizes *sizes, const uint8_t *data, size_t len)
+{
+    unsigned bits = 0;
+
+    while ((UINT32_C(1) << bits) < sizes->average)
+        bits++;
+    for (size_t end = sizes->min + 1; end <= TZ_MIN(len, (size_t)sizes->max); end++) {
+        unsigned zeros = end <= sizes->average ? bits + 1 : bits - 1;
+        uint64_t hash = 0;
+        for (size_t i = end - 64; i < end; i++)
+            hash = hash * 2 + chunker.gear[data[i]];
+        if (end == sizes->max || hash >> (64 - zeros) == 0)
+            return end;
+    }
+    return len;
+}
+
+static void cuts_are_where_the_definition_says(void **state)
+{
+    (void)state;
+    static const struct tz_chunk_sizes all[] = {
+        {128, 256, 1024}, {64, 128, 130}, {200, 1024, 1100}};
+    struct cuts cuts;
+
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        const struct tz_chunk_sizes *sizes = &all[seed % TZ_COUNT(all)];
+        TZ_SCOPED(tz_scoped_free) uint8_t *data = random_bytes(seed, 30000);
+        if (seed % 5 == 0)
+            memset(data + 10000, 7, 10000);
+        cut(&chunker, sizes, data, 30000, NULL, 0, &cuts);
+        for (size_t i = 0, begin = 0; i < cuts.count; begin = cuts.ends[i++])
+            assert_int_equal(cuts.ends[i] - begin, find_slowly(sizes, data + begin, 30000 - begin));
+    }
+}
+
 /* Bytes without any variety are cut at the maximum, or wherever their hash stands still. */
 static void monotonous_bytes_have_chunks_of_one_size(void **state)
 {
     (void)state;
     const struct tz_chunk_sizes *sizes = &tz_chunk_sizes_small;
-    struct cuts cuts;
+    const struct tz_chunk_sizes tiny = {128, 256, 1024};
+    struct cuts cuts, whole, pieces;
+    struct seeded steps = {1};
 
     for (unsigned byte = 0; byte < 256; byte += 5) {
         TZ_SCOPED(tz_scoped_free) uint8_t *data = malloc(2 * MIB);
@@ -270,6 +308,9 @@ static void monotonous_bytes_have_chunks_of_one_size(void **state)
         memset(data, (int)byte, 2 * MIB);
         cut(&chunker, sizes, data, 2 * MIB, NULL, 0, &cuts);
         check_sizes(sizes, &cuts);
+        cut(&chunker, &tiny, data, 5000, NULL, 0, &whole);
+        cut(&chunker, &tiny, data, 5000, &steps, 1, &pieces);
+        assert_same_cuts(&whole, &pieces);
         for (size_t i = 1; i + 1 < cuts.count; i++)
             assert_int_equal(cuts.ends[i] - cuts.ends[i - 1], cuts.ends[0]);
     }
@@ -300,6 +341,7 @@ int main(void)
         cmocka_unit_test(cuts_come_back_behind_an_insertion_or_deletion),
         cmocka_unit_test(a_cut_knows_only_the_bytes_before_it),
         cmocka_unit_test(another_seed_cuts_elsewhere),
+        cmocka_unit_test(cuts_are_where_the_definition_says),
         cmocka_unit_test(monotonous_bytes_have_chunks_of_one_size),
         cmocka_unit_test(no_byte_beyond_the_end_is_read),
     };

@@ -451,16 +451,62 @@ static void swapped_rows_and_blocks_are_noticed(void **state)
         free(path);
     }
 
-    /* Without its first block the entries behind it would get the chunks of others. */
-    char *path = path_of(l, "entries");
-    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
-    OK(tz_file_read(path, 64U << 20, &bytes, &err));
-    size_t first = LOCAL_BLOCK_HEAD + tz_load_le32(bytes.data);
-    assert_true(bytes.len > first);
-    tz_fixture_write(&l->b->fixture, path, bytes.data + first, bytes.len - first);
-    assert_int_equal(read_damaged(l, &noticed), 0);
+    /* A row of one file in another's place; both have 44 bytes. */
+    char *chunks = path_of(l, "chunks"), *packs = path_of(l, "packs");
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0}, other = {0};
+    OK(tz_file_read(chunks, 64U << 20, &bytes, &err));
+    OK(tz_file_read(packs, 64U << 20, &other, &err));
+    memcpy(bytes.data, other.data, LOCAL_CHUNK_ROW);
+    tz_fixture_write(&l->b->fixture, chunks, bytes.data, bytes.len);
+    (void)read_damaged(l, &noticed);
     assert_true(noticed);
-    free(path);
+    free(chunks);
+    free(packs);
+}
+
+/* Without one of the blocks the entries behind it would get the chunks of others. */
+static void a_missing_block_is_noticed(void **state)
+{
+    struct local *l = *state;
+    char path[] = "0000";
+
+    /* Entries that say all of themselves, whatever stood before them. */
+    l->entries = calloc(ENTRIES_MAX, sizeof(*l->entries));
+    assert_non_null(l->entries);
+    for (l->count = 0; l->count < 9; l->count++) {
+        struct tz_entry *entry = &l->entries[l->count];
+        struct tz_extent extent = {.len = 5};
+        entry->type = TZ_ENTRY_FILE;
+        entry->size = 5;
+        entry->xattrs = calloc(2, sizeof(*entry->xattrs));
+        for (; entry->xattr_count < 2; entry->xattr_count++)
+            entry->xattrs[entry->xattr_count] = (struct tz_xattr){
+                .name = strdup("user.n"), .value = calloc(65536, 1), .value_len = 65536};
+        path[0] = (char)('1' + l->count);
+        OK(tz_entry_set_path(entry, path, 4, &err));
+        make_chunk(l, l->count, extent.id);
+        OK(tz_entry_add_extent(entry, &extent, 0, &err));
+    }
+    write_and_commit(l, 16);
+    memset(l->extras, 0, sizeof(l->extras));
+    check_all(l);
+
+    char *file = path_of(l, "entries");
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf good = {0};
+    OK(tz_file_read(file, 64U << 20, &good, &err));
+    for (size_t at = 0; at < good.len;) {
+        size_t len = LOCAL_BLOCK_HEAD + tz_load_le32(good.data + at);
+        TZ_SCOPED(tz_scoped_buf) struct tz_buf without = {0};
+        bool noticed = false;
+        OK(tz_buf_append(&without, good.data, at, &err));
+        OK(tz_buf_append(&without, good.data + at + len, good.len - at - len, &err));
+        tz_fixture_write(&l->b->fixture, file, without.data, without.len);
+        size_t count = read_damaged(l, &noticed);
+        assert_true(noticed || at + len == good.len); /* the last one cannot be missed */
+        assert_true(count < l->count);
+        at += len;
+    }
+    free(file);
 }
 
 /* One run's rows under another's entries: all files are sound by themselves. */
@@ -669,6 +715,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage_is_noticed, enter, leave),
         cmocka_unit_test_setup_teardown(a_cut_file_is_noticed_or_harmless, enter, leave),
         cmocka_unit_test_setup_teardown(swapped_rows_and_blocks_are_noticed, enter, leave),
+        cmocka_unit_test_setup_teardown(a_missing_block_is_noticed, enter, leave),
         cmocka_unit_test_setup_teardown(files_of_another_run_are_noticed, enter, leave),
         cmocka_unit_test_setup_teardown(another_catalog_has_other_numbers, enter, leave),
         cmocka_unit_test_setup_teardown(a_pack_that_the_catalog_forgot_has_no_number, enter, leave),

@@ -458,10 +458,11 @@ static void large_metadata_is_stored_if_a_chunk_takes_it(void **state)
         (void)snprintf(name, sizeof(name), "user.%02zu", i);
         xattrs[i] = (struct tz_xattr){.name = strdup(name), .value = value, .value_len = 65536};
     }
-    struct tz_entry *large = &entries[count / 2];
-    struct tz_xattr *old = large->xattrs;
-    uint32_t old_count = large->xattr_count;
-    large->xattrs = xattrs;
+    struct tz_entry *before = &entries[count / 2 - 1], *large = &entries[count / 2];
+    struct tz_xattr *old[2] = {before->xattrs, large->xattrs};
+    uint32_t old_counts[2] = {before->xattr_count, large->xattr_count};
+    before->xattrs = large->xattrs = xattrs;
+    before->xattr_count = 1; /* together they are more than a chunk */
     large->xattr_count = 63;
     {
         TZ_SCOPED(clear_written) struct written written = write_all(b, entries, count);
@@ -479,8 +480,10 @@ static void large_metadata_is_stored_if_a_chunk_takes_it(void **state)
                 assert_int_equal(err.kind, TZ_UNSUPPORTED);
         }
     }
-    large->xattrs = old;
-    large->xattr_count = old_count;
+    before->xattrs = old[0];
+    before->xattr_count = old_counts[0];
+    large->xattrs = old[1];
+    large->xattr_count = old_counts[1];
     for (size_t i = 0; i < TZ_COUNT(xattrs); i++)
         free(xattrs[i].name);
     free(refs.ids);

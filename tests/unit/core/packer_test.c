@@ -318,14 +318,21 @@ static void damage_in_the_file_is_no_obstacle(void **state)
     char *path = tz_path_join(b->fixture.state, "unindexed");
     struct seeded seeded = {3};
 
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf file = {0};
+
     (void)fail_half_way(b);
-    for (int turn = 0; turn < 20; turn++) {
-        TZ_SCOPED(tz_scoped_buf) struct tz_buf file = {0};
-        OK(tz_file_read(path, 1U << 20, &file, &err));
-        if (file.len > 0)
-            file.data[seeded_below(&seeded, file.len)] ^= (uint8_t)(1 + seeded_below(&seeded, 255));
+    OK(tz_file_read(path, 1U << 20, &file, &err));
+    size_t first = 20 + tz_load_le32(file.data);
+    assert_true(file.len > first);
+    for (int turn = 0; turn < 40; turn++) {
+        size_t at = seeded_below(&seeded, file.len);
+        uint8_t flip = (uint8_t)(1U << seeded_below(&seeded, 8));
+
+        file.data[at] ^= flip;
         OK(tz_file_replace(path, file.data, file.len, 0600, &err));
+        file.data[at] ^= flip;
         bench_start(b, false);
+        assert_true(b->packer->unindexed_len <= (at < first ? 0 : at)); /* not from there on */
         bench_stop(b);
     }
     bench_start(b, false);
@@ -349,6 +356,57 @@ static void an_index_does_not_come_without_its_packs(void **state)
     assert_int_equal(tz_fixture_count(b->fixture.west, "index/"), 1);
     assert_int_equal(tz_fixture_count(b->fixture.east, "index/"), 2);
     assert_int_equal(b->packer->unindexed_len, 0);
+}
+
+/* Is some pack noted as present in a store that does not have it? */
+static unsigned count_phantoms(struct bench *b)
+{
+    struct tz_catalog *catalog = tz_repo_catalog(b->repo);
+    unsigned phantoms = 0;
+
+    for (int64_t object = 1; object < 200; object++)
+        for (size_t i = 0; i < 2; i++) {
+            struct tz_store *store = tz_mirror_store(tz_repo_mirror(b->repo), i);
+            enum tz_copy_state state = TZ_COPY_UNKNOWN;
+            struct tz_catalog_pack pack;
+            struct tz_store_stat stat;
+            char name[TZ_NAME_TEXT];
+
+            if (tz_catalog_get_pack(catalog, object, &pack, NULL))
+                continue;
+            OK(tz_catalog_get_copy(catalog, object, tz_repo_store(b->repo, i), &state, &err));
+            tz_name_pack(name, pack.hash);
+            OK(tz_store_stat(store, name, &stat, &err));
+            phantoms += state == TZ_COPY_PRESENT && !stat.exists;
+        }
+    return phantoms;
+}
+
+/* Two failed runs, of which one had only one store. */
+static void packs_of_different_stores_come_into_different_indexes(void **state)
+{
+    struct bench *b = *state;
+    struct tz_error why = {.kind = TZ_UNAVAILABLE, .message = "it is away"};
+
+    tz_mirror_exclude(tz_repo_mirror(b->repo), 1, &why);
+    (void)fail_half_way(b);
+    bench_start(b, false);
+    for (struct flight *f = b->packer->flights; f; f = f->next)
+        f->is_index = false; /* as if it never arrived */
+    for (uint64_t i = 0; b->packer->index_packs < 2; i++) {
+        add_chunk(b, 0, 50001 + 3 * i, 50000);
+        OK(tz_packer_land(b->packer, false, &err));
+    }
+    bench_stop(b);
+
+    bench_start(b, false);
+    assert_true(b->packer->unindexed_len > 0);
+    OK(tz_packer_note_indexed(b->packer, &err)); /* not before the last of them has arrived */
+    assert_true(b->packer->unindexed_len > 0);
+    OK(tz_packer_flush(b->packer, &err));
+    assert_int_equal(b->packer->unindexed_len, 0);
+    assert_true(count_known(b, 1) > 0); /* a new machine now */
+    assert_int_equal(count_phantoms(b), 0);
 }
 
 /* The only store that has the packs is away: it is told another time. */
@@ -415,6 +473,8 @@ int main(void)
                                         bench_leave),
         cmocka_unit_test_setup_teardown(an_index_does_not_come_without_its_packs, bench_enter,
                                         bench_leave),
+        cmocka_unit_test_setup_teardown(packs_of_different_stores_come_into_different_indexes,
+                                        bench_enter, bench_leave),
         cmocka_unit_test_setup_teardown(an_index_waits_for_the_store_of_its_packs, bench_enter,
                                         bench_leave),
         cmocka_unit_test_setup_teardown(without_any_store_it_is_an_error, bench_enter, bench_leave),

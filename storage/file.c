@@ -76,6 +76,8 @@ int tz_store_local_path(char **ret, const char *url, struct tz_error *err)
 
 static int open_top(struct tz_file_store *store, struct tz_error *err)
 {
+    if (!store->path)
+        return tz_fail(err, TZ_INVALID, "the url does not name a directory");
     store->top = open(store->path, TZ_FILE_OPEN_DIRECTORY);
     if (store->top >= 0)
         return 0;

@@ -25,7 +25,7 @@
 /* From here on an object does not go through the page cache: it is not read again soon. */
 #define DIRECT_BYTES ((size_t)1 << 20)
 /* A file that a crashed run left in tmp/ is removed when it is this old. */
-#define TEMPORARY_AGE_NS (24 * 3600 * TZ_SECOND_NS)
+#define TEMPORARY_AGE_NS (INT64_C(24) * 3600 * TZ_SECOND_NS)
 
 #define RANDOM_BYTES 16
 

@@ -284,7 +284,7 @@ static int mem_remove(void *state, const char *name, struct tz_error *err)
 {
     (void)err;
     struct instance *instance = state;
-    TZ_SCOPED(scoped_object) struct object *object = NULL;
+    struct object *object = NULL;
     (void)pthread_mutex_lock(&instance->mutex);
     size_t at = lower_bound(instance, name);
     if (stands_at(instance, at, name)) {
@@ -294,6 +294,7 @@ static int mem_remove(void *state, const char *name, struct tz_error *err)
                 (instance->count - at) * sizeof(struct object *));
     }
     (void)pthread_mutex_unlock(&instance->mutex);
+    object_free(object);
     return 0;
 }
 

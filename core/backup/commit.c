@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A tombstone stands this long after its packs have gone: a younger run need not list packs. */
-#define TOMBSTONE_NS (30 * 24 * 3600 * TZ_SECOND_NS)
+#define TOMBSTONE_NS (INT64_C(30) * 24 * 3600 * TZ_SECOND_NS)
 #define HEAD_TAG     1U
 
 /* Store one object everywhere that is still usable; *ret_stores says where it is now. */

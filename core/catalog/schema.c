@@ -192,7 +192,7 @@ static int fill(struct tz_catalog *catalog, const uint8_t repo_id[TZ_REPO_ID_SIZ
 
 static int note_version(struct tz_catalog *catalog, unsigned version, struct tz_error *err)
 {
-    char sql[96];
+    char sql[96] = "";
 
     (void)snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %u;",
                    TZ_SCHEMA_APPLICATION, version);

@@ -72,7 +72,7 @@ int tz_checker_new(struct tz_checker **ret, struct tz_repo *repo, tz_check_done_
     for (unsigned i = 0; i < tz_pool_size(checker->pool); i++)
         if (make_worker(&checker->workers[i], repo, err))
             return -1;
-    checker->count = 2 * tz_pool_size(checker->pool);
+    checker->count = (size_t)2 * tz_pool_size(checker->pool);
     checker->tasks = calloc(checker->count, sizeof(*checker->tasks));
     if (!checker->tasks)
         return tz_fail_nomem(err);

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define PREFIX_MIN 4
+#define PREFIX_MIN  ((size_t)4)
+#define HASH_DIGITS ((size_t)2 * TZ_HASH_SIZE)
 
 int tz_repo_split_point(const char *text, char **ret_source, char **ret_point, struct tz_error *err)
 {
@@ -88,7 +89,7 @@ static int look(void *arg, const struct tz_generation *generation, struct tz_err
 static bool is_id_prefix(const char *point)
 {
     size_t len = strlen(point);
-    return len >= PREFIX_MIN && len <= 2 * TZ_HASH_SIZE && strspn(point, "0123456789abcdef") == len;
+    return len >= PREFIX_MIN && len <= HASH_DIGITS && strspn(point, "0123456789abcdef") == len;
 }
 
 static int not_found(const struct search *search, const char *source, const char *point,

@@ -14,6 +14,11 @@ struct beliefs {
     size_t count, cap;
 };
 
+static void beliefs_clear(struct beliefs *beliefs)
+{
+    free(beliefs->items);
+}
+
 static int add_belief(void *arg, const struct tz_catalog_copy *copy, struct tz_error *err)
 {
     struct beliefs *beliefs = arg;
@@ -62,14 +67,12 @@ static int compare(struct tz_repo *repo, size_t i, const struct tz_listing *list
 static int refresh_prefix(struct tz_repo *repo, size_t i, const char *prefix, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
-    TZ_SCOPED(tz_scoped_free) void *items = NULL;
-    struct beliefs beliefs = {0};
+    TZ_SCOPED(beliefs_clear) struct beliefs beliefs = {0};
 
     if (tz_listing_read(&listed, tz_mirror_store(repo->mirror, i), prefix, err))
         return -1;
     int failed =
         tz_catalog_each_copy(repo->catalog, repo->store_ids[i], prefix, add_belief, &beliefs, err);
-    items = beliefs.items;
     if (failed || tz_catalog_begin(repo->catalog, err))
         return -1;
     if (compare(repo, i, &listed, &beliefs, err)) {

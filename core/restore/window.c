@@ -35,7 +35,8 @@ static int add_want(struct restore *restore, struct file *file, const struct tz_
                     uint64_t offset, struct tz_error *err)
 {
     struct want *want = &restore->wants[restore->want_count];
-    const struct want *last = restore->want_count > 0 ? want - 1 : NULL;
+    const struct want *last =
+        restore->want_count > 0 ? &restore->wants[restore->want_count - 1] : NULL;
 
     if (last && memcmp(last->id, extent->id, TZ_ID_SIZE) == 0) {
         *want = *last;

@@ -14,6 +14,7 @@
 #include <archive_entry.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -316,13 +317,18 @@ static void names_stay_byte_for_byte(void **state)
 {
     struct fixture *f = *state;
 
-    /* Composed, decomposed, and no UTF-8 at all. */
+    /* Composed, decomposed, and no UTF-8 at all; the first two are written as UTF-8. */
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    assert_true(utf8 != (locale_t)0);
+    locale_t before = uselocale(utf8);
     begin(f, "pax");
     put_file(f, "caf\xc3\xa9", "1");
     put_file(f, "cafe\xcc\x81", "2");
     put_file(f, "caf\xe9", "3");
     put_symlink(f, "link", "e\xcc\x81\xff");
     end(f);
+    (void)uselocale(before);
+    freelocale(utf8);
     assert_list(f, "- cafe\xcc\x81=2 - caf\xc3\xa9=1 - caf\xe9=3 l link>e\xcc\x81\xff ");
     assert_int_equal(f->warning_count, 0);
 }
@@ -505,6 +511,39 @@ static void holes_stay_holes(void **state)
         assert_int_equal(len + hole, 0);
         assert_int_equal(tz_input_rewind(input, &entry, NULL), 0);
     }
+}
+
+static void short_holes_are_kept_as_zeros(void **state)
+{
+    struct fixture *f = *state;
+    TZ_SCOPED(tz_scoped_entry) struct tz_entry entry = {0};
+    TZ_SCOPED(tz_scoped_input) struct tz_input *input = NULL;
+    struct archive_entry *in = make("sparse", AE_IFREG);
+    static char content[5000], data[8192];
+    size_t len = 0;
+    uint64_t hole = 0;
+    bool done = false;
+
+    memset(content, 'x', 100);
+    memset(content + 4100, 'y', 900);
+    archive_entry_set_size(in, sizeof(content));
+    archive_entry_sparse_add_entry(in, 0, 100);
+    archive_entry_sparse_add_entry(in, 4100, 900);
+    begin(f, "pax");
+    assert_int_equal(archive_write_header(f->archive, in), ARCHIVE_OK);
+    assert_int_equal(archive_write_data(f->archive, content, sizeof(content)), sizeof(content));
+    archive_entry_free(in);
+    end(f);
+    TZ_SCOPED(tz_scoped_source) struct tz_source *source = open_archive(f);
+    assert_int_equal(tz_source_next(source, &entry, &done, NULL), 0);
+    assert_int_equal(tz_source_load(source, &entry, &input, NULL), 0);
+    for (size_t at = 0; at < sizeof(content); at += len) {
+        assert_int_equal(tz_input_read(input, data + at, sizeof(data) - at, &len, &hole, NULL), 0);
+        assert_int_equal(hole, 0);
+        assert_true(len > 0);
+    }
+    assert_memory_equal(data, content, sizeof(content));
+    tz_input_free(TZ_TAKE(input)); /* before its source */
 }
 
 static void access_control_lists_become_attributes(void **state)
@@ -853,6 +892,7 @@ int main(void)
         TEST(hard_links_to_nothing_are_left_out),
         TEST(content_that_stands_with_the_last_name_is_found),
         TEST(holes_stay_holes),
+        TEST(short_holes_are_kept_as_zeros),
         TEST(access_control_lists_become_attributes),
         TEST(owners_that_no_system_has_become_nobody),
         TEST(attributes_that_no_system_can_hold_are_left_out),

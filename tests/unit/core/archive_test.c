@@ -344,6 +344,73 @@ static void what_a_format_cannot_hold_is_told_once_for_each_kind(void **state)
     tz_fixture_clear(&f);
 }
 
+/* What the first entry of this path has in an archive. */
+static void find_entry(int fd, const char *path, struct archive_entry **ret)
+{
+    struct archive *archive = archive_read_new();
+    struct archive_entry *entry;
+
+    assert_int_equal(archive_read_support_format_all(archive), ARCHIVE_OK);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(archive_read_open_fd(archive, fd, 65536), ARCHIVE_OK);
+    do
+        assert_int_equal(archive_read_next_header(archive, &entry), ARCHIVE_OK);
+    while (strcmp(archive_entry_pathname(entry), path) != 0);
+    *ret = archive_entry_clone(entry);
+    (void)archive_read_free(archive);
+}
+
+static void what_other_programs_would_misread_is_not_written(void **state)
+{
+    struct tz_fixture f;
+    struct tz_backup_result backup;
+    struct archive_entry *entry;
+    char path[4096], other[4096];
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {-2, 500000000}};
+
+    (void)state;
+    tz_fixture_make(&f, &(struct tz_fixture_options){0});
+    tz_fixture_write(&f, "setuid", "1", 1);
+    (void)snprintf(path, sizeof(path), "%s/setuid", f.tree);
+    assert_int_equal(chmod(path, 06755), 0);
+    assert_int_equal(setxattr(path, "user.x", "y", 1, 0), 0);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    (void)snprintf(path, sizeof(path), "%s/link", f.tree);
+    (void)snprintf(other, sizeof(other), "%s/link-too", f.tree);
+    assert_int_equal(symlink("setuid", path), 0);
+    assert_int_equal(link(path, other), 0);
+    tz_fixture_run(&f, &backup);
+    {
+        TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&f, true);
+        TZ_SCOPED(clear_told) struct told told = {0};
+        struct tz_archive_export_result result;
+        TZ_SCOPED(tz_scoped_fd) int seven = export_tree(repo, "7zip", &told, &result);
+        TZ_SCOPED(tz_scoped_fd) int cpio = export_tree(repo, "cpio", &told, &result);
+        TZ_SCOPED(tz_scoped_fd) int tar = export_tree(repo, "pax", &told, &result);
+
+        /* Setuid for whoever unpacks it. */
+        find_entry(seven, "setuid", &entry);
+        assert_int_equal(archive_entry_perm(entry), 0755);
+        archive_entry_free(entry);
+        /* A second name of a symbolic link in a cpio: nobody would make a link of it. */
+        find_entry(cpio, "link-too", &entry);
+        assert_int_equal(archive_entry_filetype(entry), AE_IFLNK);
+        assert_string_equal(archive_entry_symlink(entry), "setuid");
+        archive_entry_free(entry);
+        /* A time that some take for half a second before, others behind. */
+        find_entry(tar, "setuid", &entry);
+        assert_int_equal(archive_entry_mtime(entry), -2);
+        assert_int_equal(archive_entry_mtime_nsec(entry), 0);
+        assert_int_equal(archive_entry_perm(entry), 06755);
+        assert_int_equal(archive_entry_xattr_count(entry), 1); /* in one form only */
+        archive_entry_free(entry);
+        assert_true(has(&told.lost, "pax holds no fractions of seconds before 1970: 'setuid'"));
+        assert_true(has(&told.lost, "7zip holds no setuid and setgid: 'setuid'"));
+    }
+    tz_backup_result_clear(&backup);
+    tz_fixture_clear(&f);
+}
+
 /* An archive of a configured source goes in between two of its backups. */
 static void an_import_leaves_the_next_backup_alone(void **state)
 {
@@ -499,6 +566,7 @@ int main(void)
         cmocka_unit_test(everything_odd_survives_a_tar),
         cmocka_unit_test(each_format_holds_what_it_can),
         cmocka_unit_test(what_a_format_cannot_hold_is_told_once_for_each_kind),
+        cmocka_unit_test(what_other_programs_would_misread_is_not_written),
         cmocka_unit_test(an_import_leaves_the_next_backup_alone),
         cmocka_unit_test(a_writer_cannot_export),
         cmocka_unit_test(an_output_appears_when_it_is_whole),

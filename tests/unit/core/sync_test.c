@@ -5,6 +5,7 @@
  * Bringing stores level: what is copied, in which order, and what happens when a store fails.
  */
 #include "check_fixture.h"
+#include "odd_tree.h"
 
 #include "tozai/util/interrupt.h"
 
@@ -534,6 +535,9 @@ static void test_interrupted(void **state)
 
     (void)state;
     (void)lose(WEST, 0, 1, "");
+    /* Removing files stops, too. */
+    tz_odd_folder_remove(fixture.folder);
+    fixture.folder = NULL;
     tz_interrupt_request();
     assert_int_equal(tz_sync(&options, &result, &why), -1);
     assert_int_equal(why.kind, TZ_INTERRUPTED);

@@ -3,6 +3,7 @@
  * level must notice what it can see.
  */
 #include "check_fixture.h"
+#include "odd_tree.h"
 
 #include "core/catalog/database.h"
 #include "tozai/util/hex.h"
@@ -1141,6 +1142,9 @@ static void test_interrupted(void **state)
     struct tz_error why = {0};
 
     (void)state;
+    /* Removing files stops, too. */
+    tz_odd_folder_remove(fixture.folder);
+    fixture.folder = NULL;
     tz_interrupt_request();
     assert_int_equal(tz_verify(&options, &result, &why), -1);
     assert_int_equal(why.kind, TZ_INTERRUPTED);

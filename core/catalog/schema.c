@@ -142,7 +142,7 @@ static int read_marks(struct tz_catalog *catalog, int64_t *id, int64_t *number, 
 
 int tz_schema_version(struct tz_catalog *catalog, unsigned *ret, struct tz_error *err)
 {
-    int64_t id, number, count;
+    int64_t id = 0, number = 0, count = 0;
 
     if (read_marks(catalog, &id, &number, &count, err))
         return -1;
@@ -211,7 +211,7 @@ int tz_schema_upgrade(struct tz_catalog *catalog, unsigned version,
     if (tz_change_begin(&change, catalog, err) || tz_schema_version(catalog, &now, err))
         return -1;
     bool is_new = now == 0;
-    for (unsigned i = now; i < version; i++)
+    for (unsigned i = now; i < version && i < TZ_COUNT(steps); i++)
         if (tz_catalog_exec(catalog, steps[i], err))
             return tz_while(err, "upgrade to version %u", i + 1);
     if (now < version && note_version(catalog, version, err))

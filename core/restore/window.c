@@ -34,6 +34,8 @@ static int new_file(struct restore *restore, struct tz_entry *entry, struct file
 static int add_want(struct restore *restore, struct file *file, const struct tz_extent *extent,
                     uint64_t offset, struct tz_error *err)
 {
+    if (!restore->wants)
+        return tz_fail_nomem(err);
     struct want *want = &restore->wants[restore->want_count];
     const struct want *last =
         restore->want_count > 0 ? &restore->wants[restore->want_count - 1] : NULL;

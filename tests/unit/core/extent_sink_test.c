@@ -136,10 +136,12 @@ static void short_lists_stay_in_the_entry(void **state)
 
 static void longer_lists_move_into_chunks(void **state)
 {
-    static const size_t counts[] = {513, 514, 700, 2000, 20000};
+    static const size_t counts[] = {513, 514, 700, 2000};
 
     for (size_t i = 0; i < TZ_COUNT(counts); i++)
         round_trip(*state, counts[i], i + 10, 1, 1);
+    /* Where the upper list is cut depends on ids, which depend on the repository's keys. */
+    round_trip(*state, 20000, 14, 1, 2);
 }
 
 static void very_long_lists_have_two_levels(void **state)

@@ -46,8 +46,9 @@ int tz_export_fail(struct export *export, struct tz_error *err)
             *err = export->write_error;
         return -1;
     }
-    return tz_fail(err, number > 0 ? tz_error_kind_of(number) : TZ_FAILED, "%s",
-                   text ? text : "the archive cannot be written");
+    /* Its other numbers are not those of the system, or say nothing. */
+    return tz_fail(err, number == ENOSPC || number == ENOMEM ? tz_error_kind_of(number) : TZ_FAILED,
+                   "%s", text ? text : "the archive cannot be written");
 }
 
 static void warn(struct export *export, const struct tz_entry *entry, const struct tz_error *why)

@@ -70,7 +70,8 @@ static int take_path(const char *text, char **ret, size_t *ret_len, struct tz_fo
     *ret = path;
     if (!tz_foreign_path(path, ret_len, &foreign->was_absolute)) {
         leave_out(foreign, "it is left out: its path leads upward (..)");
-        *ret_len = strlen(path);
+        *ret_len = strlen(text);
+        memcpy(path, text, *ret_len + 1);
     } else if (*ret_len > PATH_LEN_MAX || !tz_path_valid(path, *ret_len)) {
         leave_out(foreign, "it is left out: its path is too long");
     }

@@ -166,6 +166,7 @@ static int read_entries(struct reading *reading, struct tz_error *err)
 /* What holds of the archive as a whole. */
 static void warn_at_end(struct reading *reading)
 {
+    const char *name = reading->import->options->name;
     struct tz_error why = {0};
 
     if (reading->absolute_count > 0) {
@@ -176,8 +177,8 @@ static void warn_at_end(struct reading *reading)
         warn(reading->import, reading->absolute, strlen(reading->absolute), &why);
     }
     if (!tz_archive_reader_ended(reading->reader)) {
-        (void)tz_fail(&why, TZ_FAILED, "the archive has no end mark: it may have been cut off");
-        warn(reading->import, "", 0, &why);
+        (void)tz_fail(&why, TZ_FAILED, "it has no end mark: it may have been cut off");
+        warn(reading->import, name, strlen(name), &why);
     }
 }
 

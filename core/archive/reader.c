@@ -130,9 +130,21 @@ static la_int64_t skip_fd(struct archive *archive, void *arg, la_int64_t wanted)
     return len;
 }
 
+typedef int support_fn(struct archive *archive);
+
+/* Or would it run a program of that name?  Once it was added it could not be taken back. */
+static bool is_built_in(support_fn *filter)
+{
+    struct archive *trial = archive_read_new();
+    bool good = trial && filter(trial) == ARCHIVE_OK;
+
+    (void)archive_read_free(trial);
+    return good;
+}
+
 static int add_filters(struct archive *archive)
 {
-    static int (*const filters[])(struct archive *) = {
+    static support_fn *const filters[] = {
         archive_read_support_filter_bzip2, archive_read_support_filter_compress,
         archive_read_support_filter_gzip,  archive_read_support_filter_lz4,
         archive_read_support_filter_lzip,  archive_read_support_filter_lzma,
@@ -141,8 +153,7 @@ static int add_filters(struct archive *archive)
     };
 
     for (size_t i = 0; i < TZ_COUNT(filters); i++) {
-        /* ARCHIVE_WARN: it would be a program.  The libraries are those of Debian's libarchive. */
-        if (filters[i](archive) != ARCHIVE_OK)
+        if (is_built_in(filters[i]) && filters[i](archive) != ARCHIVE_OK)
             return -1;
     }
     return 0;
@@ -150,7 +161,7 @@ static int add_filters(struct archive *archive)
 
 static int add_formats(struct archive *archive)
 {
-    static int (*const formats[])(struct archive *) = {
+    static support_fn *const formats[] = {
         archive_read_support_format_tar,  archive_read_support_format_cpio,
         archive_read_support_format_zip,  archive_read_support_format_7zip,
         archive_read_support_format_ar,   archive_read_support_format_cab,
@@ -405,13 +416,18 @@ int tz_archive_reader_data(struct tz_archive_reader *reader, const void **ret, s
                            uint64_t *ret_offset, struct tz_error *err)
 {
     la_int64_t offset = 0;
-    int code = archive_read_data_block(reader->archive, ret, ret_len, &offset);
+    int code;
 
+    do { /* an empty piece is not the end */
+        if (tz_interrupt_check(err))
+            return -1;
+        code = archive_read_data_block(reader->archive, ret, ret_len, &offset);
+    } while (code == ARCHIVE_OK && *ret_len == 0);
     *ret_offset = offset > 0 ? (uint64_t)offset : 0;
     if (code == ARCHIVE_EOF)
         *ret_len = 0;
     if (code == ARCHIVE_EOF || code == ARCHIVE_OK)
-        return tz_interrupt_check(err);
+        return 0;
     if (archive_read_has_encrypted_entries(reader->archive) > 0)
         return fail_encrypted(reader, err);
     return fail_at(reader, TZ_FAILED, NULL, err);

@@ -33,6 +33,8 @@ int tz_check_read(struct tz_store *store, const char *name, uint64_t offset, siz
                   struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
 /* Put *err, which may be NULL, in place of what happened; -1. */
 int tz_check_pass(struct tz_error *err, const struct tz_error *why);
+/* How many stores are in the set. */
+unsigned tz_check_count_bits(uint32_t set);
 /* The store of this name among the mirror's. */
 int tz_check_find_store(const struct tz_repo *repo, const char *name, size_t *ret,
                         struct tz_error *err) TZ_MUST_CHECK;
@@ -165,7 +167,7 @@ struct tz_check_worker {
     struct tz_buf mine, other, tail, plain;
 };
 struct tz_repo *tz_checker_repo(const struct tz_checker *checker);
-/* content.c: run on a worker. */
+/* copy.c: run on a worker. */
 void tz_check_run(struct tz_check_task *task, struct tz_check_worker *worker);
 
 /* targets.c: what there is to check, part by part. */

@@ -111,3 +111,12 @@ int tz_check_find_store(const struct tz_repo *repo, const char *name, size_t *re
         }
     return tz_fail(err, TZ_INVALID, "there is no store '%s'", name);
 }
+
+unsigned tz_check_count_bits(uint32_t set)
+{
+    unsigned count = 0;
+
+    for (; set; set &= set - 1)
+        count++;
+    return count;
+}

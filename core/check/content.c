@@ -1,22 +1,17 @@
 /*
- * One object's copies are checked, on a worker thread.
+ * The content of packs.
  *
  * Of a pack one copy is opened: every byte of it is under an AEAD of the pack's own key, and the
  * header that holds this key is the one that the index names, so a copy that opens needs no
  * SHA-256.  The other copies only have to be the same.  A difference is settled by their hashes.
  */
-#include "check.h"
-
-#include "tozai/util/log.h"
+#include "copy.h"
 
 #include <string.h>
 
 #include "tozai/util/banned.h"
 
-/* How much is read at once.  From a local store not more than stays in the processor's cache. */
-#define WINDOW_LOCAL  ((size_t)1 << 20)
-#define WINDOW_REMOTE ((size_t)8 << 20)
-#define PIECE_LOCAL   ((size_t)512 << 10)
+#define PIECE_LOCAL ((size_t)512 << 10) /* that is compared at once */
 
 struct proof {
     struct tz_check_task *task;
@@ -32,72 +27,6 @@ struct proof {
     uint64_t begin; /* of the directory */
 };
 
-static struct tz_store *store_of(const struct tz_check_task *task, size_t i)
-{
-    return tz_mirror_store(tz_repo_mirror(tz_checker_repo(task->checker)), i);
-}
-
-/* What an error in reading or checking a copy says of it; the first fatal one is kept. */
-static void judge(struct tz_check_task *task, size_t store, const struct tz_error *why)
-{
-    task->why = *why;
-    tz_debug("%s: %s", task->name, why->message);
-    if (tz_check_is_fatal(why->kind)) {
-        if (task->fatal.kind == TZ_OK)
-            task->fatal = *why;
-        return;
-    }
-    task->outcome[store] = why->kind == TZ_NOT_FOUND     ? TZ_OUTCOME_GONE
-                           : why->kind == TZ_UNAVAILABLE ? TZ_OUTCOME_UNREACHABLE
-                                                         : TZ_OUTCOME_BAD;
-}
-
-static int read_part(struct tz_check_task *task, size_t store, uint64_t offset, size_t len,
-                     struct tz_buf *out, struct tz_error *err)
-{
-    tz_buf_reset(out);
-    if (tz_check_read(store_of(task, store), task->name, offset, len, out, err))
-        return -1;
-    task->bytes[store] += out->len;
-    return 0;
-}
-
-/* The hash of a whole pack, read piece by piece. */
-static int hash_copy(struct tz_check_task *task, struct tz_check_worker *worker, size_t store,
-                     uint8_t hash[TZ_HASH_SIZE], struct tz_error *err)
-{
-    bool local = tz_store_features(store_of(task, store)) & TZ_STORE_LOCAL;
-    size_t window = local ? WINDOW_LOCAL : WINDOW_REMOTE;
-    uint64_t offset = 0;
-
-    /* What a copy before left behind is forgotten. */
-    if (tz_sha256_end(worker->digest, hash, err))
-        return -1;
-    do {
-        if (read_part(task, store, offset, window, &worker->other, err) ||
-            tz_sha256_add(worker->digest, worker->other.data ? (void *)worker->other.data : "",
-                          worker->other.len, err))
-            return -1;
-        offset += worker->other.len;
-        if (offset > TZ_PACK_SIZE_MAX)
-            return tz_fail(err, TZ_CORRUPT, "it is larger than a pack can be");
-    } while (worker->other.len == window);
-    return tz_sha256_end(worker->digest, hash, err);
-}
-
-/* Is the copy's SHA-256 its name? */
-static int check_hash(struct tz_check_task *task, struct tz_check_worker *worker, size_t store,
-                      struct tz_error *err)
-{
-    uint8_t hash[TZ_HASH_SIZE];
-
-    if (hash_copy(task, worker, store, hash, err))
-        return -1;
-    if (memcmp(hash, task->parsed.hash, TZ_HASH_SIZE) != 0)
-        return tz_fail(err, TZ_CORRUPT, "its SHA-256 is not what it should be");
-    return 0;
-}
-
 /* Store i has the same bytes there?  They are read in pieces that stay in the processor's cache. */
 static int compare_copy(struct proof *proof, size_t i, uint64_t offset, const uint8_t *data,
                         size_t len, bool at_end, bool *ret_same, struct tz_error *err)
@@ -109,7 +38,7 @@ static int compare_copy(struct proof *proof, size_t i, uint64_t offset, const ui
         size_t part = TZ_MIN(len - at, proof->piece);
         /* One byte more shows a copy that is too long. */
         size_t more = at_end && at + part == len;
-        if (read_part(proof->task, i, offset + at, part + more, other, err))
+        if (tz_copy_read(proof->task, i, offset + at, part + more, other, err))
             return -1;
         *ret_same = other->len == part && memcmp(other->data, data + at, part) == 0;
         at += part;
@@ -127,7 +56,7 @@ static void compare_others(struct proof *proof, uint64_t offset, const uint8_t *
             continue;
         if (compare_copy(proof, i, offset, data, len, at_end, &same, &why)) {
             proof->others &= ~TZ_STORE_BIT(i);
-            judge(proof->task, i, &why);
+            tz_copy_judge(proof->task, i, &why);
         } else if (!same) {
             proof->others &= ~TZ_STORE_BIT(i);
             proof->differ |= TZ_STORE_BIT(i);
@@ -138,7 +67,7 @@ static void compare_others(struct proof *proof, uint64_t offset, const uint8_t *
 static int read_mine(struct proof *proof, uint64_t offset, size_t len, bool at_end,
                      struct tz_buf *out, struct tz_error *err)
 {
-    if (read_part(proof->task, proof->mine, offset, len + at_end, out, err))
+    if (tz_copy_read(proof->task, proof->mine, offset, len + at_end, out, err))
         return -1;
     if (out->len != len)
         return tz_fail(err, TZ_CORRUPT, "it is too %s", out->len < len ? "short" : "long");
@@ -283,14 +212,14 @@ static struct proof make_proof(struct tz_check_task *task, struct tz_check_worke
         .keys = tz_repo_keys(repo),
         .mirror = tz_repo_mirror(repo),
         .mine = mine,
-        .window = WINDOW_LOCAL,
+        .window = TZ_WINDOW_LOCAL,
         .piece = PIECE_LOCAL,
     };
 
     for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
         if ((task->stores & TZ_STORE_BIT(i)) &&
-            !(tz_store_features(store_of(task, i)) & TZ_STORE_LOCAL))
-            proof.window = proof.piece = WINDOW_REMOTE;
+            !(tz_store_features(tz_copy_store(task, i)) & TZ_STORE_LOCAL))
+            proof.window = proof.piece = TZ_WINDOW_REMOTE;
     return proof;
 }
 
@@ -307,20 +236,6 @@ static size_t pick(uint32_t stores, size_t turn)
             return i;
 }
 
-/* Copies whose bytes are in doubt are good if their hash is right. */
-static void settle_by_hash(struct tz_check_task *task, struct tz_check_worker *worker,
-                           uint32_t stores)
-{
-    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++) {
-        struct tz_error why = {0};
-        if (!(stores & TZ_STORE_BIT(i)))
-            continue;
-        task->outcome[i] = TZ_OUTCOME_GOOD;
-        if (check_hash(task, worker, i, &why))
-            judge(task, i, &why);
-    }
-}
-
 /*
  * The pack does not open.  Is it this copy, or was it written so?  If its hash is right, and it
  * does not open the second time either, it was.
@@ -330,14 +245,14 @@ static bool is_rotten(struct proof *proof, struct tz_error *why, bool *ret_opens
     struct tz_check_task *task = proof->task;
 
     *ret_opens = false;
-    judge(task, proof->mine, why);
+    tz_copy_judge(task, proof->mine, why);
     if (task->outcome[proof->mine] != TZ_OUTCOME_BAD || why->kind == TZ_IO ||
-        why->kind == TZ_DENIED || check_hash(task, proof->worker, proof->mine, NULL))
+        why->kind == TZ_DENIED || tz_copy_check_hash(task, proof->worker, proof->mine, NULL))
         return false;
     *ret_opens = !prove(proof, why);
     if (*ret_opens)
         return false;
-    judge(task, proof->mine, why);
+    tz_copy_judge(task, proof->mine, why);
     return task->outcome[proof->mine] == TZ_OUTCOME_BAD && why->kind == TZ_CORRUPT;
 }
 
@@ -351,11 +266,11 @@ static void settle_differences(struct proof *proof)
             task->outcome[i] = TZ_OUTCOME_GOOD;
     if (!proof->differ)
         return;
-    settle_by_hash(task, proof->worker, proof->differ | TZ_STORE_BIT(proof->mine));
+    tz_copy_settle_by_hash(task, proof->worker, proof->differ | TZ_STORE_BIT(proof->mine));
 }
 
 /* The content of a pack that the catalog describes. */
-static void check_content(struct tz_check_task *task, struct tz_check_worker *worker)
+void tz_check_content(struct tz_check_task *task, struct tz_check_worker *worker)
 {
     uint32_t left = task->stores;
 
@@ -388,9 +303,9 @@ static void check_content(struct tz_check_task *task, struct tz_check_worker *wo
 }
 
 /* A pack that no index names: its hash, and if asked for what its directory says. */
-static void check_undescribed(struct tz_check_task *task, struct tz_check_worker *worker)
+void tz_check_undescribed(struct tz_check_task *task, struct tz_check_worker *worker)
 {
-    settle_by_hash(task, worker, task->stores);
+    tz_copy_settle_by_hash(task, worker, task->stores);
     for (size_t i = 0; task->deep && !task->has_info && i < TZ_MIRROR_MAX_STORES; i++) {
         struct proof proof = make_proof(task, worker, i);
         struct tz_error why = {0};
@@ -401,37 +316,7 @@ static void check_undescribed(struct tz_check_task *task, struct tz_check_worker
             task->has_info = true;
         } else {
             task->rotten = true;
-            judge(task, i, &why);
+            tz_copy_judge(task, i, &why);
         }
     }
-}
-
-static void check_small(struct tz_check_task *task, struct tz_check_worker *worker)
-{
-    const struct tz_keys *keys = tz_repo_keys(tz_checker_repo(task->checker));
-    size_t max = tz_check_size_max(task->parsed.kind) + 1;
-    struct tz_buf *bytes = &worker->other;
-
-    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++) {
-        struct tz_error why = {0};
-        if (!(task->stores & TZ_STORE_BIT(i)))
-            continue;
-        task->outcome[i] = TZ_OUTCOME_GOOD;
-        if (read_part(task, i, 0, max, bytes, &why) ||
-            tz_check_bytes(keys, task->name, bytes->data ? (void *)bytes->data : "", bytes->len,
-                           task->deep, &why))
-            judge(task, i, &why);
-    }
-}
-
-void tz_check_run(struct tz_check_task *task, struct tz_check_worker *worker)
-{
-    if (task->parsed.kind != TZ_NAME_IS_PACK)
-        check_small(task, worker);
-    else if (!task->described)
-        check_undescribed(task, worker);
-    else if (task->deep)
-        check_content(task, worker);
-    else
-        settle_by_hash(task, worker, task->stores);
 }

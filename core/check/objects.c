@@ -13,15 +13,6 @@
 
 #define PROGRESS_NS (TZ_SECOND_NS / 5)
 
-static unsigned count_bits(uint32_t set)
-{
-    unsigned count = 0;
-
-    for (; set; set &= set - 1)
-        count++;
-    return count;
-}
-
 /* What is said of copies is written to the catalog many at a time. */
 static int write_notes(struct tz_check *check, struct tz_error *err)
 {
@@ -227,7 +218,7 @@ static void choose(struct sample *sample, struct age *ages, size_t count, double
 
 static bool is_chosen(struct sample *sample, const struct tz_target *target)
 {
-    uint64_t bytes = target->size * count_bits(target->stores);
+    uint64_t bytes = target->size * tz_check_count_bits(target->stores);
 
     if (sample->all || target->damaged || target->verified_ns < sample->limit_ns)
         return true;
@@ -246,7 +237,7 @@ struct census {
 static int count_target(struct census *census, const struct tz_target *target, bool keep,
                         struct tz_error *err)
 {
-    unsigned copies = count_bits(target->stores);
+    unsigned copies = tz_check_count_bits(target->stores);
     uint64_t bytes = target->size * copies;
 
     census->objects += copies;

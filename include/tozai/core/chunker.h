@@ -14,7 +14,8 @@
 #include "tozai/core/crypto.h"
 
 struct tz_chunk_sizes {
-    uint32_t min, average, max; /* bytes; average a power of two, min < average < max */
+    /* bytes; average a power of two, 64 <= min < average < max */
+    uint32_t min, average, max;
 };
 /* Chosen by measurement, see docs/decisions.md. */
 extern const struct tz_chunk_sizes tz_chunk_sizes_large; /* large files */

@@ -17,7 +17,7 @@
 struct tz_packer;
 
 struct tz_packer_options {
-    struct tz_repo *repo;
+    struct tz_repo *repo; /* opened exclusively, unless it is a dry run */
     struct tz_pool *pool; /* shared with the caller */
     bool dry_run;         /* seal, count, but store nothing */
 };
@@ -47,7 +47,8 @@ struct tz_recycler *tz_packer_buffers(const struct tz_packer *packer);
 int tz_packer_has(struct tz_packer *packer, const uint8_t id[TZ_ID_SIZE], bool *ret,
                   struct tz_error *err) TZ_MUST_CHECK;
 /* Store a chunk (copied into an open frame of its lane) unless it is there. lane: 0 to 3, keeps
- * like with like; lane 3 is the manifest's. */
+ * like with like; lane 3 is the manifest's.  At most TZ_CHUNK_MAX bytes: one that is larger than a
+ * frame becomes a frame of its own. */
 #define TZ_PACKER_LANES    4
 #define TZ_PACKER_SMALL    0 /* the stream of small files */
 #define TZ_PACKER_LARGE    1 /* large files, compressed a little harder */
@@ -60,7 +61,8 @@ int tz_packer_add(struct tz_packer *packer, unsigned lane, const uint8_t id[TZ_I
 int tz_packer_add_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer, size_t len,
                         const struct tz_chunk_ref *chunks, uint32_t count,
                         struct tz_error *err) TZ_MUST_CHECK;
-/* Finish and store all packs, then write the index objects; wait until all is durable. */
+/* Finish and store all packs, then write the index objects; wait until all is durable.  What a run
+ * that fails before this has stored comes into the next run's index. */
 int tz_packer_flush(struct tz_packer *packer, struct tz_error *err) TZ_MUST_CHECK;
 struct tz_packer_stats tz_packer_stats(const struct tz_packer *packer);
 

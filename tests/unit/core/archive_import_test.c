@@ -791,7 +791,7 @@ static void a_missing_end_mark_is_said(void **state)
     assert_int_equal(ftruncate(f->fd, 4 * 512L), 0);
     assert_list(f, "- first=content - second=content ");
     assert_int_equal(f->warning_count, 1);
-    assert_warning(f, "the archive has no end mark: it may have been cut off");
+    assert_warning(f, "test.tar: it has no end mark: it may have been cut off");
 }
 
 static void damage_says_where(void **state)

@@ -13,6 +13,8 @@
 
 /* The kernel's own limits of a list of names and of a value. */
 #define XATTR_MAX ((size_t)64 << 10)
+/* An entry must fit into a chunk of the manifest. */
+#define XATTRS_MAX ((size_t)3 << 20)
 
 uint64_t tz_statx_dev(const struct statx *st)
 {
@@ -121,7 +123,7 @@ static void drop_xattrs(struct tz_entry *entry)
 static int read_values(struct tz_entry *entry, int fd, const char *path, const char *list,
                        size_t len, struct tz_error *err)
 {
-    size_t count = 0;
+    size_t count = 0, bytes = 0;
     for (size_t at = 0; at < len; at += strlen(list + at) + 1)
         count++;
 
@@ -132,8 +134,12 @@ static int read_values(struct tz_entry *entry, int fd, const char *path, const c
         bool gone = false;
         if (read_xattr(fd, path, list + at, &entry->xattrs[entry->xattr_count], &gone, err))
             return -1;
-        if (!gone)
-            entry->xattr_count++;
+        if (gone)
+            continue;
+        bytes += strlen(list + at) + entry->xattrs[entry->xattr_count].value_len;
+        entry->xattr_count++;
+        if (bytes > XATTRS_MAX)
+            return tz_fail(err, TZ_UNSUPPORTED, "its extended attributes are larger than 3 MiB");
     }
     qsort(entry->xattrs, entry->xattr_count, sizeof(*entry->xattrs), compare_xattrs);
     return 0;

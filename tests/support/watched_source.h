@@ -13,8 +13,9 @@
 struct tz_watch {
     /* What was seen. */
     unsigned loads; /* of files */
-    unsigned rewinds;
-    uint64_t read_bytes; /* of all files, without holes */
+    /* Large and small files are read by different threads. */
+    _Atomic unsigned rewinds;
+    _Atomic uint64_t read_bytes; /* of all files, without holes */
 
     /* Change times are told this much older, so that a test need not wait until a file that it
      * made counts as old. */

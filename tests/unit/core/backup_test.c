@@ -69,7 +69,8 @@ static void make_tree(void)
 
 static void run(struct tz_backup_result *result)
 {
-    watch.loads = watch.rewinds = 0;
+    watch.loads = 0;
+    watch.rewinds = 0;
     watch.read_bytes = 0;
     tz_fixture_run(&fixture, result);
 }

@@ -8,7 +8,9 @@
 #endif
 
 #include "file_driver.h"
+
 #include "tozai/storage/blob.h"
+#include "tozai/util/file.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/log.h"
 #include "tozai/util/time.h"
@@ -128,26 +130,13 @@ static int temporary_write(struct temporary *temporary, const void *data, size_t
     return close(fd) ? errno : 0;
 }
 
-static int rename_new(const struct temporary *temporary, int dir, const char *base)
-{
-    if (renameat2(temporary->dir, temporary->name, dir, base, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (errno != EINVAL && errno != ENOSYS)
-        return errno;
-    /* NFS, for one, cannot do that, but it refuses to link to a name that is taken. */
-    if (linkat(temporary->dir, temporary->name, dir, base, 0))
-        return errno == EPERM || errno == ENOSYS ? EOPNOTSUPP : errno;
-    (void)unlinkat(temporary->dir, temporary->name, 0);
-    return 0;
-}
-
 static int publish(struct temporary *temporary, int dir, const char *base, bool replace)
 {
     int number;
     if (replace)
         number = renameat(temporary->dir, temporary->name, dir, base) ? errno : 0;
     else
-        number = rename_new(temporary, dir, base);
+        number = tz_rename_new(temporary->dir, temporary->name, dir, base);
     if (number)
         return number;
     temporary->name[0] = '\0';

@@ -10,9 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "tozai/util/banned.h"
@@ -20,7 +18,7 @@
 struct tz_archive_output {
     char *path;
     char *directory; /* that holds it */
-    char temporary[40];
+    char temporary[TZ_TEMPORARY_NAME];
     int directory_fd, fd;
     bool overwrite;
 };
@@ -67,12 +65,8 @@ static int open_directory(struct tz_archive_output *output, struct tz_error *err
 /* Only for the user: what is in the archive is not encrypted. */
 static int create(struct tz_archive_output *output, struct tz_error *err)
 {
-    uint64_t number;
-
-    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-        return tz_fail_errno(err, errno, "get random bytes");
-    (void)snprintf(output->temporary, sizeof(output->temporary), ".tozai-%016jx.tmp",
-                   (uintmax_t)number);
+    if (tz_temporary_name(output->temporary, err))
+        return -1;
     output->fd = openat(output->directory_fd, output->temporary,
                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (output->fd >= 0)
@@ -121,15 +115,15 @@ int tz_archive_output_fd(const struct tz_archive_output *output)
 static int take_name(struct tz_archive_output *output, struct tz_error *err)
 {
     const char *base = tz_path_base(output->path);
-    unsigned flags = output->overwrite ? 0 : RENAME_NOREPLACE;
     int dir = output->directory_fd;
+    int number = output->overwrite ? EOPNOTSUPP : tz_rename_new(dir, output->temporary, dir, base);
 
-    if (renameat2(dir, output->temporary, dir, base, flags) &&
-        (errno != EINVAL || renameat(dir, output->temporary, dir, base))) {
-        if (errno == EEXIST)
-            return tz_fail(err, TZ_EXISTS, "'%s' has been made by somebody else", output->path);
-        return tz_fail_errno(err, errno, "rename to '%s'", output->path);
-    }
+    if (number == EOPNOTSUPP)
+        number = renameat(dir, output->temporary, dir, base) ? errno : 0;
+    if (number == EEXIST)
+        return tz_fail(err, TZ_EXISTS, "'%s' has been made by somebody else", output->path);
+    if (number)
+        return tz_fail_errno(err, number, "rename to '%s'", output->path);
     output->temporary[0] = '\0';
     return 0;
 }

@@ -358,15 +358,17 @@ int tz_local_settle(struct tz_local_writer *writer, local_pack_fn *used, void *a
     return 0;
 }
 
-/* What earlier runs left beside the folder that counts now. */
+/* What earlier runs left beside the folder that counts now, killed ones too. */
 static void remove_others(const struct tz_local_writer *writer)
 {
     TZ_SCOPED(tz_scoped_dir) DIR *dir = opendir(writer->parent);
     const struct dirent *item;
 
     while (dir && (item = readdir(dir)))
-        if (item->d_name[0] != '.' && strcmp(item->d_name, "last") != 0 &&
-            strcmp(item->d_name, writer->folder) != 0)
+        if (tz_is_temporary(item->d_name))
+            (void)unlinkat(dirfd(dir), item->d_name, 0);
+        else if (item->d_name[0] != '.' && strcmp(item->d_name, "last") != 0 &&
+                 strcmp(item->d_name, writer->folder) != 0)
             remove_folder(writer->parent, item->d_name);
 }
 

@@ -171,6 +171,18 @@ int tz_catalog_add_seal(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZ
     return update(catalog, sql, id, seal_object, err);
 }
 
+int tz_catalog_is_sealed(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool *ret,
+                         struct tz_error *err)
+{
+    static const char sql[] = "SELECT 1 FROM generations WHERE id = ?1 AND seal_object IS NOT NULL";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_blob(&query, 1, id, TZ_HASH_SIZE);
+    return tz_query_step(&query, ret, err);
+}
+
 int tz_catalog_set_verified_generation(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
                                        int64_t time_ns, struct tz_error *err)
 {

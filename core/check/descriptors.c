@@ -117,7 +117,12 @@ static int judge(struct tz_check *check, struct candidate *candidates, struct tz
     bool unanimous = false;
     const struct candidate *best = vote(candidates, &unanimous);
 
-    if (best && tz_buf_append(&check->descriptor, best->bytes.data, best->bytes.len, err))
+    /* Where nobody has a good one, the opening went by the key slots. */
+    const struct tz_buf *right = best        ? &best->bytes
+                                 : unanimous ? &check->repo->descriptor_bytes
+                                             : NULL;
+
+    if (right && tz_buf_append(&check->descriptor, right->data, right->len, err))
         return -1;
     if (best && unanimous &&
         tz_catalog_set_value(check->catalog, MEMORY, best->bytes.data, best->bytes.len, err))

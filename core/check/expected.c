@@ -1,7 +1,11 @@
 /*
- * What should be where: an object that one store has must be in every store, and what a generation
- * needs must be somewhere.
+ * What should be where: every store has what a sealed generation needs, the key slots and the
+ * tombstones.
+ *
+ * Anything else that one store has alone is what a run left that was killed.  The next run, or a
+ * sync, makes the stores alike again; nothing is lost by then, so nothing is missing.
  */
+#include "../repo/internal.h"
 #include "check.h"
 
 #include <string.h>
@@ -32,51 +36,63 @@ static int see_user(void *arg, const struct tz_generation *generation, struct tz
     return 0;
 }
 
+static int see_sealed_user(void *arg, const struct tz_generation *generation, struct tz_error *err)
+{
+    (void)err;
+    *(bool *)arg |= generation->seal_object != 0;
+    return 0;
+}
+
 int tz_check_is_needed(struct tz_repo *repo, int64_t pack, bool *ret, struct tz_error *err)
 {
     *ret = false;
     return tz_catalog_each_user(tz_repo_catalog(repo), pack, see_user, ret, err);
 }
 
-/* Does the catalog know the pack from an index, and is it condemned? */
-static int look_up(struct tz_repo *repo, int64_t pack, bool *ret_described, bool *ret_condemned,
-                   struct tz_error *err)
+/* Does a sealed generation need this pack? */
+static int pack_is_expected(struct tz_repo *repo, int64_t pack, bool *ret, struct tz_error *err)
 {
-    struct tz_catalog_pack found = {0};
-    struct tz_error why = {0};
-
-    *ret_described = !tz_catalog_get_pack(tz_repo_catalog(repo), pack, &found, &why);
-    *ret_condemned = found.condemned;
-    return *ret_described || why.kind == TZ_NOT_FOUND ? 0 : tz_check_pass(err, &why);
+    *ret = false;
+    return tz_catalog_each_user(tz_repo_catalog(repo), pack, see_sealed_user, ret, err);
 }
 
-static int pack_is_expected(struct tz_repo *repo, int64_t pack, bool elsewhere, bool *ret,
-                            struct tz_error *err)
-{
-    bool described = false, condemned = false, needed = false;
+struct index_look {
+    struct tz_repo *repo;
+    bool expected;
+};
 
-    if (look_up(repo, pack, &described, &condemned, err))
-        return -1;
-    if (elsewhere && !condemned) {
-        *ret = true;
+static int look_at_pack(void *arg, const struct tz_pack_info *info, struct tz_error *err)
+{
+    struct index_look *look = arg;
+    int64_t pack = 0;
+    char name[TZ_NAME_TEXT];
+
+    if (look->expected)
         return 0;
-    }
-    /* A prune is at work, or has been. */
-    if (tz_check_is_needed(repo, pack, &needed, err))
+    tz_name_pack(name, info->hash);
+    if (tz_catalog_find_object(tz_repo_catalog(look->repo), name, &pack, NULL, err))
         return -1;
-    *ret = needed;
-    return 0;
+    return pack ? pack_is_expected(look->repo, pack, &look->expected, err) : 0;
 }
 
-/* A generation that was seen does not go away by itself. */
-static int generation_is_known(struct tz_repo *repo, const struct tz_name *name, bool *ret,
-                               struct tz_error *err)
+/* Does the index, which another store has, describe a pack that is expected? */
+static int index_is_expected(struct tz_repo *repo, const char *name, const struct tz_name *parsed,
+                             bool *ret, struct tz_error *err)
 {
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+    struct index_look look = {.repo = repo};
     struct tz_error why = {0};
 
-    *ret = !tz_catalog_get_head(tz_repo_catalog(repo), name->hash, &body, &why);
-    return *ret || why.kind == TZ_NOT_FOUND ? 0 : tz_check_pass(err, &why);
+    if (tz_mirror_get_hashed(repo->mirror, name, parsed->hash, TZ_OBJECT_MAX, &bytes, NULL, &why) ||
+        tz_object_open(repo->keys, TZ_OBJECT_INDEX, "index", bytes.data, bytes.len, &body, &why) ||
+        tz_index_read(body.data, body.len, look_at_pack, &look, &why)) {
+        if (tz_check_is_fatal(why.kind))
+            return tz_check_pass(err, &why);
+        look.expected = true; /* nobody can tell */
+    }
+    *ret = look.expected;
+    return 0;
 }
 
 /* Should the store have this object, which it has not? */
@@ -92,13 +108,16 @@ static int is_expected(struct tz_repo *repo, const struct tz_catalog_copy *copy,
     *ret = good != 0;
     switch (name.kind) {
     case TZ_NAME_IS_PACK:
-        return pack_is_expected(repo, copy->object, there != 0, ret, err);
+        return pack_is_expected(repo, copy->object, ret, err);
     case TZ_NAME_IS_HEAD:
     case TZ_NAME_IS_SEAL:
-        return *ret ? 0 : generation_is_known(repo, &name, ret, err);
+        /* One that was seen does not go away by itself; a head alone is none yet. */
+        return tz_catalog_is_sealed(tz_repo_catalog(repo), name.hash, ret, err);
     case TZ_NAME_IS_INDEX:
+        if (good)
+            return index_is_expected(repo, copy->name, &name, ret, err);
         /* What lies damaged in another store may never have been one. */
-        *ret = *ret || there == 0;
+        *ret = there == 0;
         return 0;
     default:
         /* Key slots and tombstones are removed from all stores when they have served. */

@@ -17,19 +17,6 @@ struct heal {
     struct tz_buf bytes, back;
 };
 
-static int check_bytes(const struct heal *heal, const char *name, const struct tz_buf *bytes,
-                       struct tz_error *err)
-{
-    const struct tz_buf *descriptor = &heal->check->descriptor;
-
-    if (strcmp(name, TZ_NAME_DESCRIPTOR) != 0)
-        return tz_check_bytes(heal->check->keys, name, bytes->data ? (void *)bytes->data : "",
-                              bytes->len, false, err);
-    if (bytes->len != descriptor->len || memcmp(bytes->data, descriptor->data, bytes->len) != 0)
-        return tz_fail(err, TZ_CORRUPT, "'%s': it is another store's", name);
-    return 0;
-}
-
 /* May store i have a good copy?  One whose content was found damaged under the right hash has not.
  */
 static int is_source(const struct heal *heal, size_t i, int64_t object, bool *ret,
@@ -53,6 +40,12 @@ static int fetch(struct heal *heal, const char *name, int64_t object, bool *ret_
     struct tz_mirror *mirror = heal->check->mirror;
     size_t max = tz_check_size_max(tz_name_parse(name).kind) + 1;
 
+    if (strcmp(name, TZ_NAME_DESCRIPTOR) == 0) {
+        const struct tz_buf *descriptor = &heal->check->descriptor;
+        *ret_found = descriptor->len > 0;
+        tz_buf_reset(&heal->bytes);
+        return tz_buf_append(&heal->bytes, descriptor->data, descriptor->len, err);
+    }
     for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
         struct tz_error why = {0};
         bool source = false;
@@ -62,7 +55,8 @@ static int fetch(struct heal *heal, const char *name, int64_t object, bool *ret_
             continue;
         tz_buf_reset(&heal->bytes);
         if (!tz_check_read(tz_mirror_store(mirror, i), name, 0, max, &heal->bytes, &why) &&
-            !check_bytes(heal, name, &heal->bytes, &why)) {
+            !tz_check_bytes(heal->check->keys, name, heal->bytes.data, heal->bytes.len, false,
+                            &why)) {
             *ret_found = true;
             return 0;
         }

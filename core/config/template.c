@@ -2,10 +2,7 @@
 
 #include "tozai/util/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "tozai/util/banned.h"
 
@@ -210,20 +207,6 @@ static int make_parent(const char *path, struct tz_error *err)
     return tz_make_dirs(parent, 0755, err);
 }
 
-/* Fill a file that was just created; fd is closed in any case. */
-static int fill(int fd, const struct tz_buf *text, struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_fd) int file = fd;
-
-    if (tz_write_all(file, text->data, text->len, err))
-        return -1;
-    if (fsync(file))
-        return tz_fail_errno(err, errno, "sync");
-    if (close(TZ_TAKE_FD(file)))
-        return tz_fail_errno(err, errno, "close");
-    return 0;
-}
-
 int tz_config_write_template(const char *path, const struct tz_config_template *template,
                              struct tz_error *err)
 {
@@ -236,13 +219,7 @@ int tz_config_write_template(const char *path, const struct tz_config_template *
     }
     if (make_text(&text, template, err) || check_text(path, &text, err) || make_parent(path, err))
         return -1;
-
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return tz_fail_errno(err, errno, "create configuration '%s'", path);
-    if (fill(fd, &text, err)) {
-        (void)unlink(path); /* it is ours, and a part of a configuration is worse than none */
-        return tz_while(err, "write configuration '%s'", path);
-    }
-    return tz_sync_parent(path, err);
+    return tz_file_create(path, text.data, text.len, 0600, err)
+               ? tz_while(err, "create the configuration")
+               : 0;
 }

@@ -162,41 +162,28 @@ int tz_unlock_read(struct tz_unlock *ret, const struct tz_unlock_source *source,
                         "or $" ENVIRONMENT);
 }
 
-static int write_key_file(int fd, struct tz_error *err)
+int tz_key_file_create(const char *path, struct tz_error *err)
 {
     const size_t magic_len = strlen(KEY_FILE_MAGIC);
     const size_t size = magic_len + KEY_FILE_HEX + 1;
     TZ_SCOPED(tz_scoped_secret_text) char *key = tz_secret_alloc(TZ_KEY_SIZE);
     TZ_SCOPED(tz_scoped_secret_text) char *text = tz_secret_alloc(size + 1);
+    struct tz_error why = {0};
+
     if (!key || !text)
         return tz_fail_nomem(err);
     tz_random(key, TZ_KEY_SIZE);
     memcpy(text, KEY_FILE_MAGIC, magic_len + 1);
     tz_hex(text + magic_len, (const uint8_t *)key, TZ_KEY_SIZE);
     text[size - 1] = '\n';
-    if (tz_write_all(fd, text, size, err))
-        return -1;
-    if (fsync(fd))
-        return tz_fail_errno(err, errno, "sync");
-    return 0;
-}
-
-int tz_key_file_create(const char *path, struct tz_error *err)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 && errno == EEXIST) {
+    /* At once or not at all: with half a key file no later try would get anywhere. */
+    if (!tz_file_create(path, text, size, 0600, &why))
+        return 0;
+    if (why.kind == TZ_EXISTS) {
         (void)tz_fail(err, TZ_EXISTS, "key file '%s' exists already", path);
         return tz_hint(err, "name another file: a key file is never replaced");
     }
-    if (fd < 0)
-        return tz_fail_errno(err, errno, "create key file '%s'", path);
-    int status = fchmod(fd, 0600) ? tz_fail_errno(err, errno, "chmod") : write_key_file(fd, err);
-    if (close(fd) && !status)
-        status = tz_fail_errno(err, errno, "close");
-    if (!status)
-        status = tz_sync_parent(path, err);
-    if (!status)
-        return 0;
-    (void)unlink(path);
+    if (err)
+        *err = why;
     return tz_while(err, "create key file '%s'", path);
 }

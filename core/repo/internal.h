@@ -48,7 +48,13 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
                         struct tz_error *err) TZ_MUST_CHECK;
 /* Read the descriptors, hold them against each other, put what cannot be used out. */
 int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error *err) TZ_MUST_CHECK;
+/* Every descriptor is damaged: this slot says whose the repository is. */
+int tz_repo_adopt(struct tz_repo *repo, const struct tz_slot_info *slot,
+                  struct tz_error *err) TZ_MUST_CHECK;
 /* unlock.c */
+/* Whose key slots are in store i?  *ret is the oldest of them; false if none can be read, or they
+ * are of several repositories. */
+bool tz_repo_whose_slots(struct tz_repo *repo, size_t i, struct tz_slot_info *ret);
 int tz_repo_unlock_secret(const struct tz_config *config, bool no_prompt, bool confirm,
                           struct tz_unlock *ret, struct tz_error *err) TZ_MUST_CHECK;
 int tz_repo_open_keys(struct tz_repo *repo, const struct tz_repo_options *options,

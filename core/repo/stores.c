@@ -31,34 +31,115 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
     return tz_mirror_open(ret, stores, count, &options, err);
 }
 
-static int read_descriptor(struct tz_repo *repo, size_t i, struct tz_buf *bytes,
-                           struct tz_descriptor *ret, struct tz_error *err)
+/* What a store says of itself. */
+enum finding { OUT, GOOD, DAMAGED, MISSING };
+
+struct look {
+    struct tz_repo *repo;
+    enum finding findings[TZ_MIRROR_MAX_STORES];
+    struct tz_descriptor descriptors[TZ_MIRROR_MAX_STORES]; /* of good ones */
+    struct tz_error errors[TZ_MIRROR_MAX_STORES];           /* of damaged ones */
+};
+
+static int read_descriptor(struct tz_repo *repo, size_t i, struct tz_descriptor *ret,
+                           struct tz_error *err)
 {
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
     struct tz_store *store = tz_mirror_store(repo->mirror, i);
 
-    tz_buf_reset(bytes);
-    if (tz_store_get(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX, bytes, err))
+    if (tz_store_get(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX, &bytes, err))
         return -1;
-    return tz_descriptor_read(ret, bytes->data, bytes->len, err);
+    return tz_descriptor_read(ret, bytes.data, bytes.len, err);
 }
 
-/* The first good descriptor is the repository's; a second one must be the same. */
-static int compare_descriptor(struct tz_repo *repo, size_t i, const struct tz_buf *bytes,
-                              const struct tz_descriptor *found, struct tz_error *err)
+static bool same_id(const uint8_t a[TZ_REPO_ID_SIZE], const uint8_t b[TZ_REPO_ID_SIZE])
+{
+    return memcmp(a, b, TZ_REPO_ID_SIZE) == 0;
+}
+
+static int another_repository(struct look *look, size_t i, const uint8_t id[TZ_REPO_ID_SIZE],
+                              struct tz_error *err)
 {
     char here[2 * TZ_REPO_ID_SIZE + 1], there[2 * TZ_REPO_ID_SIZE + 1];
+    const char *name = tz_mirror_name(look->repo->mirror, i);
 
-    if (repo->descriptor_bytes.len == 0) {
-        repo->descriptor = *found;
-        return tz_buf_append(&repo->descriptor_bytes, bytes->data, bytes->len, err);
+    tz_hex(here, id, TZ_REPO_ID_SIZE);
+    tz_hex(there, look->descriptors[i].repo_id, TZ_REPO_ID_SIZE);
+    (void)tz_fail(err, TZ_INVALID, "store '%s' holds another repository (%s, not %s)", name, there,
+                  here);
+    return tz_hint(err, "check the url of [store %s]", name);
+}
+
+/* A store whose key slots are another repository's than its descriptor: that one is damaged. */
+static void doubt(struct look *look, size_t i)
+{
+    struct tz_slot_info info;
+    struct tz_error *why = &look->errors[i];
+
+    if (look->findings[i] == GOOD && tz_repo_whose_slots(look->repo, i, &info) &&
+        !same_id(info.repo_id, look->descriptors[i].repo_id)) {
+        look->findings[i] = DAMAGED;
+        (void)tz_fail(why, TZ_CORRUPT, "the repository descriptor is damaged");
     }
-    if (memcmp(found->repo_id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) == 0)
-        return 0;
-    tz_hex(here, repo->descriptor.repo_id, TZ_REPO_ID_SIZE);
-    tz_hex(there, found->repo_id, TZ_REPO_ID_SIZE);
-    (void)tz_fail(err, TZ_INVALID, "store '%s' holds another repository (%s, not %s)",
-                  tz_mirror_name(repo->mirror, i), there, here);
-    return tz_hint(err, "check the url of [store %s]", tz_mirror_name(repo->mirror, i));
+}
+
+/* Good descriptors must be of one repository; asking the slots costs something, so only now. */
+static int compare(struct look *look, struct tz_error *err)
+{
+    size_t count = tz_mirror_count(look->repo->mirror);
+    bool doubtful = false;
+
+    for (int round = 0; round < 2; round++) {
+        const struct tz_descriptor *first = NULL;
+        for (size_t i = 0; i < count; i++) {
+            if (look->findings[i] != GOOD)
+                continue;
+            if (!first)
+                first = &look->descriptors[i];
+            if (same_id(first->repo_id, look->descriptors[i].repo_id))
+                continue;
+            if (round == 1)
+                return another_repository(look, i, first->repo_id, err);
+            doubtful = true;
+        }
+        for (size_t i = 0; doubtful && i < count; i++)
+            doubt(look, i);
+    }
+    return 0;
+}
+
+static int set_descriptor(struct tz_repo *repo, const struct tz_descriptor *descriptor,
+                          struct tz_error *err)
+{
+    repo->descriptor = *descriptor;
+    tz_buf_reset(&repo->descriptor_bytes);
+    return tz_descriptor_write(descriptor, &repo->descriptor_bytes, err);
+}
+
+int tz_repo_adopt(struct tz_repo *repo, const struct tz_slot_info *slot, struct tz_error *err)
+{
+    struct tz_descriptor descriptor = {.version = TZ_FORMAT_VERSION,
+                                       .created_ns = slot->created_ns};
+
+    memcpy(descriptor.repo_id, slot->repo_id, TZ_REPO_ID_SIZE);
+    tz_repo_warn(repo, "the repository descriptor is damaged, going by the key slots; "
+                       "'tozai verify --heal' replaces it");
+    return set_descriptor(repo, &descriptor, err);
+}
+
+/* The first good one; without any, what the slots of a store with a damaged one say. */
+static int choose(struct look *look, struct tz_error *err)
+{
+    size_t count = tz_mirror_count(look->repo->mirror);
+    struct tz_slot_info info;
+
+    for (size_t i = 0; i < count; i++)
+        if (look->findings[i] == GOOD)
+            return set_descriptor(look->repo, &look->descriptors[i], err);
+    for (size_t i = 0; i < count; i++)
+        if (look->findings[i] == DAMAGED && tz_repo_whose_slots(look->repo, i, &info))
+            return tz_repo_adopt(look->repo, &info, err);
+    return 0;
 }
 
 /* A store that cannot be used goes out and is spoken of; the others go on. */
@@ -100,41 +181,72 @@ static bool any_usable(struct tz_repo *repo)
     return false;
 }
 
+/* One with a damaged descriptor is as good as any if its slots say whose it is. */
+static void handle_damaged(struct look *look, size_t i)
+{
+    struct tz_repo *repo = look->repo;
+    struct tz_slot_info info;
+
+    if (tz_repo_whose_slots(repo, i, &info) && same_id(info.repo_id, repo->descriptor.repo_id))
+        tz_repo_warn(repo, "store '%s': %s; 'tozai verify --heal' replaces it",
+                     tz_mirror_name(repo->mirror, i), look->errors[i].message);
+    else
+        put_out(repo, i, &look->errors[i]);
+}
+
+static int look_at(struct look *look, size_t i, struct tz_error *err)
+{
+    struct tz_repo *repo = look->repo;
+    struct tz_error why = {0};
+
+    if (!tz_mirror_usable(repo->mirror, i)) {
+        if (tz_mirror_error(repo->mirror, i, &why))
+            tz_repo_warn(repo, "store '%s' cannot be used: %s", tz_mirror_name(repo->mirror, i),
+                         why.message);
+    } else if (!read_descriptor(repo, i, &look->descriptors[i], &why)) {
+        look->findings[i] = GOOD;
+    } else if (why.kind == TZ_NOT_FOUND) {
+        look->findings[i] = MISSING;
+    } else if (why.kind == TZ_CORRUPT) {
+        look->findings[i] = DAMAGED;
+        look->errors[i] = why;
+    } else if (why.kind == TZ_UNSUPPORTED) {
+        if (err)
+            *err = why;
+        return tz_while(err, "store '%s'", tz_mirror_name(repo->mirror, i));
+    } else {
+        put_out(repo, i, &why);
+    }
+    return 0;
+}
+
+static int no_repository(const struct look *look, struct tz_error *err)
+{
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
+        if (look->findings[i] == MISSING) {
+            (void)tz_fail(err, TZ_NOT_FOUND, "no store holds a repository");
+            return tz_hint(err, "run 'tozai init' to make one");
+        }
+    return tz_fail(err, TZ_UNAVAILABLE, "no store can be used");
+}
+
 int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    struct look look = {.repo = repo};
     size_t count = tz_mirror_count(repo->mirror);
-    uint32_t missing = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        struct tz_descriptor found;
-        struct tz_error why = {0};
-
-        if (!tz_mirror_usable(repo->mirror, i)) {
-            if (tz_mirror_error(repo->mirror, i, &why))
-                tz_repo_warn(repo, "store '%s' cannot be used: %s", tz_mirror_name(repo->mirror, i),
-                             why.message);
-        } else if (!read_descriptor(repo, i, &bytes, &found, &why)) {
-            if (compare_descriptor(repo, i, &bytes, &found, err))
-                return -1;
-        } else if (why.kind == TZ_NOT_FOUND) {
-            missing |= UINT32_C(1) << i;
-        } else if (why.kind == TZ_UNSUPPORTED) {
-            if (err)
-                *err = why;
-            return tz_while(err, "store '%s'", tz_mirror_name(repo->mirror, i));
-        } else {
-            put_out(repo, i, &why);
-        }
-    }
-    if (repo->descriptor_bytes.len == 0) {
-        if (!missing)
-            return tz_fail(err, TZ_UNAVAILABLE, "no store can be used");
-        (void)tz_fail(err, TZ_NOT_FOUND, "no store holds a repository");
-        return tz_hint(err, "run 'tozai init' to make one");
-    }
     for (size_t i = 0; i < count; i++)
-        if ((missing & UINT32_C(1) << i) && handle_missing(repo, i, fill_empty, err))
+        if (look_at(&look, i, err))
+            return -1;
+    if (compare(&look, err) || choose(&look, err))
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (look.findings[i] == DAMAGED)
+            handle_damaged(&look, i);
+    if (repo->descriptor_bytes.len == 0)
+        return no_repository(&look, err);
+    for (size_t i = 0; i < count; i++)
+        if (look.findings[i] == MISSING && handle_missing(repo, i, fill_empty, err))
             return -1;
     return any_usable(repo) ? 0 : tz_fail(err, TZ_UNAVAILABLE, "no store can be used");
 }

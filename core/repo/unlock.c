@@ -44,6 +44,43 @@ static int list_slots(struct tz_repo *repo, struct tz_listing *slots, struct tz_
     return 0;
 }
 
+/* The oldest slot, if all that count is one repository's. */
+static bool agree(const struct tz_slot_info *info, bool any, struct tz_slot_info *ret)
+{
+    if (any && memcmp(info->repo_id, ret->repo_id, TZ_REPO_ID_SIZE) != 0)
+        return false;
+    if (!any || info->created_ns < ret->created_ns)
+        *ret = *info;
+    return true;
+}
+
+bool tz_repo_whose_slots(struct tz_repo *repo, size_t i, struct tz_slot_info *ret)
+{
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing slots = {0};
+    struct tz_store *store = tz_mirror_store(repo->mirror, i);
+    bool any = false;
+
+    if (tz_listing_read(&slots, store, "keys/", NULL))
+        return false;
+    for (size_t k = 0; k < slots.count; k++) {
+        TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+        struct tz_name name = tz_name_parse(slots.items[k].name);
+        struct tz_slot_info info;
+        uint8_t hash[TZ_HASH_SIZE];
+
+        if (name.kind != TZ_NAME_IS_KEY ||
+            tz_store_get(store, slots.items[k].name, 0, SLOT_MAX, &bytes, NULL) ||
+            tz_sha256(hash, bytes.data, bytes.len, NULL) ||
+            memcmp(hash, name.hash, TZ_HASH_SIZE) != 0 ||
+            tz_slot_info(&info, bytes.data, bytes.len, NULL))
+            continue;
+        if (!agree(&info, any, ret))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 int tz_repo_slots(struct tz_repo *repo, struct tz_slot_entry **ret, size_t *ret_count,
                   struct tz_error *err)
 {
@@ -120,6 +157,23 @@ static int open_any(struct tz_repo *repo, const struct tz_slot_entry *slots, siz
                    repo->config->file);
 }
 
+/* No slot is of the repository that the descriptor names: that one is damaged, then. */
+static int check_slots(struct tz_repo *repo, const struct tz_slot_entry *slots, size_t count,
+                       struct tz_error *err)
+{
+    struct tz_slot_info oldest = {0};
+
+    if (count == 0) {
+        (void)tz_fail(err, TZ_KEY, "the stores hold no readable key slot");
+        return tz_hint(err, "with the paper copy: tozai key recover");
+    }
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(slots[i].info.repo_id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) == 0 ||
+            !agree(&slots[i].info, i > 0, &oldest))
+            return 0;
+    return tz_repo_adopt(repo, &oldest, err);
+}
+
 int tz_repo_open_keys(struct tz_repo *repo, const struct tz_repo_options *options,
                       struct tz_error *err)
 {
@@ -127,13 +181,8 @@ int tz_repo_open_keys(struct tz_repo *repo, const struct tz_repo_options *option
     TZ_SCOPED(tz_scoped_free) struct tz_slot_entry *slots = NULL;
     size_t count = 0;
 
-    if (tz_repo_slots(repo, &slots, &count, err))
-        return -1;
-    if (count == 0) {
-        (void)tz_fail(err, TZ_KEY, "the stores hold no readable key slot");
-        return tz_hint(err, "with the paper copy: tozai key recover");
-    }
-    if (tz_repo_unlock_secret(repo->config, options->no_prompt, false, &unlock, err) ||
+    if (tz_repo_slots(repo, &slots, &count, err) || check_slots(repo, slots, count, err) ||
+        tz_repo_unlock_secret(repo->config, options->no_prompt, false, &unlock, err) ||
         open_any(repo, slots, count, &unlock, options->need_operator, err))
         return -1;
     if (options->need_operator)

@@ -1,3 +1,6 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "tozai/util/file.h"
 
 #include <errno.h>
@@ -93,16 +96,38 @@ static int sync_dir(int fd, const char *path, struct tz_error *err)
     return 0;
 }
 
+/* ".tozai-", 16 hexadecimal digits, ".tmp" */
+static const char temporary_begin[] = ".tozai-", temporary_end[] = ".tmp";
+#define TEMPORARY_DIGITS 16
+
+int tz_temporary_name(char name[TZ_TEMPORARY_NAME], struct tz_error *err)
+{
+    uint64_t number;
+
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        return tz_fail_errno(err, errno, "get random bytes");
+    (void)snprintf(name, TZ_TEMPORARY_NAME, "%s%016jx%s", temporary_begin, (uintmax_t)number,
+                   temporary_end);
+    return 0;
+}
+
+bool tz_is_temporary(const char *name)
+{
+    size_t begin = strlen(temporary_begin), len = strlen(name);
+
+    return len == begin + TEMPORARY_DIGITS + strlen(temporary_end) &&
+           strncmp(name, temporary_begin, begin) == 0 &&
+           strspn(name + begin, "0123456789abcdef") == TEMPORARY_DIGITS &&
+           strcmp(name + begin + TEMPORARY_DIGITS, temporary_end) == 0;
+}
+
 /* A new file in the directory, under a name that nobody has. */
-static int create_temporary(int dir, mode_t mode, char *name, size_t name_size, int *ret_fd,
+static int create_temporary(int dir, mode_t mode, char name[TZ_TEMPORARY_NAME], int *ret_fd,
                             struct tz_error *err)
 {
     for (int i = 0; i < TEMPORARY_TRIES; i++) {
-        uint64_t number;
-        if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-            return tz_fail_errno(err, errno, "get random bytes");
-        /* Without the name of the target, which may be as long as a name can be. */
-        (void)snprintf(name, name_size, ".tozai-%016jx.tmp", (uintmax_t)number);
+        if (tz_temporary_name(name, err))
+            return -1;
         int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (fd >= 0) {
             *ret_fd = fd;
@@ -129,36 +154,65 @@ static int fill(int fd, const void *data, size_t len, struct tz_error *err)
     return 0;
 }
 
-static int replace_at(int dir, const char *path, const void *data, size_t len, mode_t mode,
-                      struct tz_error *err)
+int tz_rename_new(int old_dir, const char *old_name, int dir, const char *name)
 {
-    char name[40];
-    int fd;
+    if (renameat2(old_dir, old_name, dir, name, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return errno;
+    /* NFS, for one, cannot do that, but it refuses to link to a name that is taken. */
+    if (linkat(old_dir, old_name, dir, name, 0))
+        return errno == EPERM || errno == ENOSYS ? EOPNOTSUPP : errno;
+    (void)unlinkat(old_dir, old_name, 0);
+    return 0;
+}
 
-    if (create_temporary(dir, mode, name, sizeof(name), &fd, err))
+static int write_at(int dir, const char *base, const void *data, size_t len, mode_t mode,
+                    bool replace, struct tz_error *err)
+{
+    char name[TZ_TEMPORARY_NAME];
+    int fd, number;
+
+    if (create_temporary(dir, mode, name, &fd, err))
         return -1;
     if (fill(fd, data, len, err)) {
         (void)unlinkat(dir, name, 0);
         return -1;
     }
-    if (renameat(dir, name, dir, tz_path_base(path))) {
-        int number = errno;
-        (void)unlinkat(dir, name, 0);
-        return tz_fail_errno(err, number, "rename");
-    }
-    return 0;
+    if (replace)
+        number = renameat(dir, name, dir, base) ? errno : 0;
+    else
+        number = tz_rename_new(dir, name, dir, base);
+    if (number == 0)
+        return 0;
+    (void)unlinkat(dir, name, 0);
+    return number == EEXIST ? tz_fail(err, TZ_EXISTS, "it exists already")
+                            : tz_fail_errno(err, number, "rename");
+}
+
+static int write_file(const char *path, const void *data, size_t len, mode_t mode, bool replace,
+                      struct tz_error *err)
+{
+    const char *base = tz_path_base(path);
+    if (base[0] == '\0')
+        return tz_fail(err, TZ_INVALID, "write '%s': not the name of a file", path);
+
+    TZ_SCOPED(tz_scoped_fd) int dir = -1;
+    if (open_parent(path, &dir, err) || write_at(dir, base, data, len, mode, replace, err))
+        return tz_while(err, "write '%s'", path);
+    return sync_dir(dir, path, err);
 }
 
 int tz_file_replace(const char *path, const void *data, size_t len, mode_t mode,
                     struct tz_error *err)
 {
-    if (tz_path_base(path)[0] == '\0')
-        return tz_fail(err, TZ_INVALID, "write '%s': not the name of a file", path);
+    return write_file(path, data, len, mode, true, err);
+}
 
-    TZ_SCOPED(tz_scoped_fd) int dir = -1;
-    if (open_parent(path, &dir, err) || replace_at(dir, path, data, len, mode, err))
-        return tz_while(err, "write '%s'", path);
-    return sync_dir(dir, path, err);
+int tz_file_create(const char *path, const void *data, size_t len, mode_t mode,
+                   struct tz_error *err)
+{
+    return write_file(path, data, len, mode, false, err);
 }
 
 int tz_sync_parent(const char *path, struct tz_error *err)

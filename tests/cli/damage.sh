@@ -73,8 +73,6 @@ for class in "tozai" "keys/$hash" "packs/../$hash" "index/$hash" "generations/.*
     mapfile -t found < <(names "$class")
     [ "${#found[@]}" -ge 1 ] || fail "nothing is $class"
     for way in delete cut empty append first middle last; do
-        # A changed digit of the descriptor may make it another repository's.
-        [ "$class $way" != "tozai middle" ] || continue
         try "$way" "${found[0]}"
     done
     [ "${#found[@]}" -lt 2 ] || try swap "${found[0]}" "${found[-1]}"

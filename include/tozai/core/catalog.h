@@ -160,6 +160,9 @@ int tz_catalog_add_generation(struct tz_catalog *catalog, const struct tz_head *
                               struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_add_seal(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
                         int64_t seal_object, struct tz_error *err) TZ_MUST_CHECK;
+/* Is it known with a seal, in whatever store?  False also if it is not known at all. */
+int tz_catalog_is_sealed(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool *ret,
+                         struct tz_error *err) TZ_MUST_CHECK;
 /* The body that was noted; TZ_NOT_FOUND if there is none. */
 int tz_catalog_get_head(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
                         struct tz_buf *body, struct tz_error *err) TZ_MUST_CHECK;

@@ -28,6 +28,19 @@ int tz_file_read(const char *path, size_t max, struct tz_buf *out,
  */
 int tz_file_replace(const char *path, const void *data, size_t len, mode_t mode,
                     struct tz_error *err) TZ_MUST_CHECK;
+/* The same for a file that is not there yet; TZ_EXISTS, and nothing changes, if it is. */
+int tz_file_create(const char *path, const void *data, size_t len, mode_t mode,
+                   struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * Give a file a name that nobody has, and take the old one from it: 0 or a number of errno(3),
+ * EEXIST if somebody has it, EOPNOTSUPP if this file system can neither rename so nor link.
+ */
+int tz_rename_new(int old_dir, const char *old_name, int dir, const char *name) TZ_MUST_CHECK;
+/* A name for such a temporary file, without the target's, which may be as long as a name can be. */
+#define TZ_TEMPORARY_NAME 32
+int tz_temporary_name(char name[TZ_TEMPORARY_NAME], struct tz_error *err) TZ_MUST_CHECK;
+/* Is this one, which a killed process left? */
+bool tz_is_temporary(const char *name);
 /* fsync the directory that holds path. */
 int tz_sync_parent(const char *path, struct tz_error *err) TZ_MUST_CHECK;
 /* mkdir -p, new ones with this mode, fsynced. */

@@ -251,7 +251,7 @@ static size_t count_files(const char *folder)
 
     assert_non_null(dir);
     for (const struct dirent *item; (item = readdir(dir));)
-        count += item->d_name[0] != '.';
+        count += strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0;
     return count;
 }
 
@@ -266,6 +266,27 @@ static void the_last_one_counts_and_older_ones_go(void **state)
         check_all(l);
         assert_int_equal(count_files(l->folder), 2); /* "last" and its folder */
     }
+}
+
+/* A run that was killed while it replaced "last", or before it. */
+static void what_a_killed_run_left_goes(void **state)
+{
+    static const char *const names[] = {".tozai-0123456789abcdef.tmp",
+                                        ".tozai-0000000000000000.tmp"};
+    struct local *l = *state;
+
+    for (size_t i = 0; i < TZ_COUNT(names); i++) {
+        char *path = tz_path_join(l->folder, names[i]);
+        assert_non_null(path);
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(close(fd), 0);
+        free(path);
+    }
+    make_entries(l, 5, 100);
+    write_and_commit(l, 5);
+    assert_int_equal(count_files(l->folder), 2);
+    check_all(l);
 }
 
 static void without_commit_the_old_one_stays(void **state)
@@ -710,6 +731,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_comes_back, enter, leave),
         cmocka_unit_test_setup_teardown(the_last_one_counts_and_older_ones_go, enter, leave),
+        cmocka_unit_test_setup_teardown(what_a_killed_run_left_goes, enter, leave),
         cmocka_unit_test_setup_teardown(without_commit_the_old_one_stays, enter, leave),
         cmocka_unit_test_setup_teardown(none_is_not_an_error, enter, leave),
         cmocka_unit_test_setup_teardown(damage_is_noticed, enter, leave),

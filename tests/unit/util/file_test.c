@@ -378,6 +378,50 @@ static void replace_makes_and_replaces(void **state)
     assert_int_equal(count_entries("folder"), 1);
 }
 
+static void create_makes_only_new_ones(void **state)
+{
+    struct tz_error err = {0};
+
+    (void)state;
+    assert_int_equal(tz_file_create("file", "one", 3, 0600, NULL), 0);
+    assert_file("file", "one");
+    assert_int_equal(mode_of("file"), 0600);
+    assert_int_equal(tz_file_create("file", "two", 3, 0600, &err), -1);
+    assert_int_equal(err.kind, TZ_EXISTS);
+    assert_string_equal(err.message, "write 'file': it exists already");
+    assert_file("file", "one");
+    /* A link that leads nowhere is a name that is taken, too. */
+    assert_int_equal(symlink("nowhere", "link"), 0);
+    assert_int_equal(tz_file_create("link", "two", 3, 0600, &err), -1);
+    assert_int_equal(err.kind, TZ_EXISTS);
+    assert_int_equal(tz_file_create("folder/", "two", 3, 0600, &err), -1);
+    assert_int_equal(err.kind, TZ_INVALID);
+    assert_int_equal(count_entries("."), 2);
+}
+
+static void temporary_names_are_known(void **state)
+{
+    static const char *const others[] = {
+        "",
+        ".tozai-",
+        ".tozai-.tmp",
+        ".tozai-0123456789abcde.tmp",
+        ".tozai-0123456789abcdefa.tmp",
+        ".tozai-0123456789abcdeg.tmp",
+        ".tozai-0123456789abcdef.tmq",
+        "xtozai-0123456789abcdef.tmp",
+    };
+    char one[TZ_TEMPORARY_NAME], other[TZ_TEMPORARY_NAME];
+
+    (void)state;
+    assert_int_equal(tz_temporary_name(one, NULL), 0);
+    assert_int_equal(tz_temporary_name(other, NULL), 0);
+    assert_string_not_equal(one, other);
+    assert_true(tz_is_temporary(one));
+    for (size_t i = 0; i < TZ_COUNT(others); i++)
+        assert_false(tz_is_temporary(others[i]));
+}
+
 static void replace_takes_the_longest_name(void **state)
 {
     (void)state;
@@ -615,6 +659,8 @@ int main(void)
         TEST(files_without_a_size_are_read_to_their_end),
         TEST(a_file_that_cannot_be_read_is_named),
         TEST(replace_makes_and_replaces),
+        TEST(create_makes_only_new_ones),
+        TEST(temporary_names_are_known),
         TEST(replace_takes_the_longest_name),
         TEST(replace_does_not_touch_the_old_file),
         TEST(a_failed_replace_leaves_all_as_it_was),

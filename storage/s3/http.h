@@ -1,0 +1,87 @@
+/*
+ * HTTP for one store: connections that are kept and shared, on libcurl's multi interface.
+ *
+ * One thread does all input and output; any number of threads ask and wait for their answers.
+ * At most `connections` requests are on their way at once, later ones wait for their turn.
+ * Nothing is tried again here and no status is an error here: the caller knows what it means.
+ *
+ * Memory: what the requests' bodies and answers need, which belong to the callers, and curl's own
+ * buffers, some ten KiB for each connection.
+ */
+#ifndef TOZAI_STORAGE_S3_HTTP_H
+#define TOZAI_STORAGE_S3_HTTP_H
+
+#include "tozai/util/buf.h"
+
+#include <stdbool.h>
+
+/* A limit of bytes per second, and when it holds: minutes since local midnight, [begin, end),
+ * over midnight if end <= begin; both 0: always.  rate 0: no limit. */
+struct tz_http_limit {
+    uint64_t rate;
+    unsigned begin_minute, end_minute;
+};
+#define TZ_HTTP_LIMITS 4
+
+struct tz_http_options {
+    const char *ca_file;        /* NULL: the system's */
+    const char *user_agent;     /* NULL: "tozai/<version>" */
+    unsigned connections;       /* 0: 8 */
+    unsigned timeout_s;         /* nothing moves for so long: the request has failed; 0: 30 */
+    unsigned connect_timeout_s; /* 0: 10 */
+    struct tz_http_limit upload[TZ_HTTP_LIMITS],
+        download[TZ_HTTP_LIMITS]; /* the first that holds */
+};
+
+struct tz_http;
+int tz_http_new(struct tz_http **ret, const struct tz_http_options *options,
+                struct tz_error *err) TZ_MUST_CHECK;
+/* Requests that others still wait for fail with TZ_INTERRUPTED.  NULL is allowed. */
+void tz_http_free(struct tz_http *http);
+TZ_DEFINE_SCOPED(struct tz_http *, tz_scoped_http, tz_http_free)
+
+struct tz_http_request {
+    const char *method; /* "GET", "HEAD", "PUT", "POST", "DELETE" */
+    const char *url;    /* encoded; sent as it is */
+    const char
+        *lines; /* header lines, each with a NUL behind it, and one more at the end; NULL: none */
+    const void *body; /* borrowed until the call returns */
+    size_t body_len;
+    /* Where the body of a 2xx answer is appended, at most max of it.  It may have room enough:
+     * then nothing is copied or moved.  NULL: it goes to ->text, as that of other answers. */
+    struct tz_buf *out;
+    size_t max;
+    unsigned timeout_s; /* for the whole of it, beside the options' one; 0: none */
+};
+
+#define TZ_HTTP_TEXT_MAX ((size_t)16 << 20)
+struct tz_http_response {
+    unsigned status; /* 200 */
+    struct tz_buf text;
+    struct tz_buf headers;         /* "name: value" lines, names in lower case, a NUL behind each */
+    uint64_t uploaded, downloaded; /* bytes of the bodies */
+    int64_t first_byte_ns, total_ns; /* how long it took */
+};
+void tz_http_response_clear(struct tz_http_response *response);
+static inline TZ_UNUSED void tz_scoped_http_response(struct tz_http_response *response)
+{
+    tz_http_response_clear(response);
+}
+/* The value of a header (name in lower case), NULL if there is none. */
+const char *tz_http_header(const struct tz_http_response *response, const char *name);
+
+/*
+ * Do it and wait.  ret is filled in for any complete answer, whatever its status.  Errors:
+ *
+ *   TZ_UNAVAILABLE  no address, no connection, reset, cut short, too slow: it may go well later
+ *   TZ_DENIED       TLS: a certificate that is not trusted, or no common version
+ *   TZ_CORRUPT      more bytes than max (or TZ_HTTP_TEXT_MAX), or not HTTP at all
+ *   TZ_INVALID      a URL that is none
+ *   TZ_INTERRUPTED  tz_interrupt_request(), within half a second
+ *
+ * After an error out is as it was.
+ */
+int tz_http_perform(struct tz_http *http, const struct tz_http_request *request,
+                    struct tz_http_response *ret, struct tz_error *err) TZ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Signing of S3 requests: AWS Signature Version 4 in the Authorization header, by the rules for S3
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html): the path is
+ * encoded once and never normalised, and the hash of the body is a header of its own.
+ *
+ * A request is described once, here, and what is sent is made from the same description, so that
+ * what was signed and what goes over the wire cannot differ.  Nothing is kept between calls; any
+ * number of threads.  The secret is wiped from whatever was derived from it.
+ */
+#ifndef TOZAI_STORAGE_S3_SIGV4_H
+#define TOZAI_STORAGE_S3_SIGV4_H
+
+#include "tozai/storage/digest.h"
+#include "tozai/util/buf.h"
+
+/* A query parameter or a header; both are plain, not encoded.  A parameter's value NULL: none
+ * ("?uploads"), which is signed as an empty one. */
+struct tz_s3_pair {
+    const char *name;
+    const char *value;
+};
+
+/* A body that is not hashed: only over TLS, and only where something else protects it. */
+#define TZ_S3_UNSIGNED_PAYLOAD NULL
+
+struct tz_s3_signing {
+    const char *method; /* "GET" */
+    const char *host;   /* as the Host header will have it: "s3.example.com:8443" */
+    const char *path;   /* decoded, with its leading '/': "/bucket/a b"; any bytes but NUL */
+    const struct tz_s3_pair *query;
+    size_t query_count;
+    /* To be signed and sent beside host, x-amz-date and x-amz-content-sha256 (and
+     * x-amz-security-token).  Names in any case, repeated ones too. */
+    const struct tz_s3_pair *headers;
+    size_t header_count;
+    const uint8_t *payload_hash; /* TZ_HASH_SIZE bytes, or TZ_S3_UNSIGNED_PAYLOAD */
+
+    const char *access_key; /* may hold ':' */
+    const char *secret_key;
+    const char *session_token; /* NULL: none */
+    const char *region;
+    int64_t time_ns; /* of the server's clock, as far as it is known */
+};
+
+/*
+ * The request's target and header lines:
+ *
+ *   target   "/bucket/a%20b?list-type=2&prefix=x", each query name with '=', in signed order
+ *   lines    NUL-terminated "Name: value", one after the other: the given headers, x-amz-date,
+ *            x-amz-content-sha256, x-amz-security-token, Authorization (not Host)
+ *
+ * Both are appended to.  TZ_INVALID: a path without '/', a header name that is none, a line break
+ * in a value, an empty key.
+ */
+int tz_s3_sign(const struct tz_s3_signing *signing, struct tz_buf *target, struct tz_buf *lines,
+               struct tz_error *err) TZ_MUST_CHECK;
+
+/* The steps, for tests: both texts end without a line break, and with a NUL that len does not
+ * count. */
+int tz_s3_canonical_request(const struct tz_s3_signing *signing, struct tz_buf *out,
+                            struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_string_to_sign(const struct tz_s3_signing *signing, struct tz_buf *out,
+                         struct tz_error *err) TZ_MUST_CHECK;
+
+/* Percent-encode as S3 wants it: all but [A-Za-z0-9._~-], and '/' if keep_slash. */
+int tz_s3_encode(const char *text, bool keep_slash, struct tz_buf *out,
+                 struct tz_error *err) TZ_MUST_CHECK;
+
+#endif

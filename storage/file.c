@@ -14,7 +14,7 @@
 #include "tozai/util/banned.h"
 
 /* Is this how a path says that there is no such object? */
-static bool missing(const struct tz_file_store *store, int number)
+bool tz_file_missing(const struct tz_file_store *store, int number)
 {
     return (number == ENOENT || number == ENOTDIR) && !tz_file_gone(store);
 }
@@ -125,54 +125,6 @@ static int file_open(void **ret, const struct tz_store_options *options, struct 
     return 0;
 }
 
-/* Append what is there of [offset, offset + len) of the file of this size. */
-static int read_range(int fd, uint64_t size, uint64_t offset, size_t len, struct tz_buf *out,
-                      struct tz_error *err)
-{
-    if (offset >= size)
-        return 0;
-    size_t want = size - offset < len ? (size_t)(size - offset) : len;
-    if (tz_buf_reserve(out, want, err))
-        return -1;
-    size_t came = 0;
-    if (tz_pread_full(fd, out->data + out->len, want, offset, &came, err))
-        return -1;
-    out->len += came;
-    return 0;
-}
-
-static int file_get(void *state, const char *name, uint64_t offset, size_t len, struct tz_buf *out,
-                    struct tz_error *err)
-{
-    struct tz_file_store *store = state;
-    TZ_SCOPED(tz_scoped_fd) int dir = -1;
-    TZ_SCOPED(tz_scoped_fd) int fd = -1;
-    const char *base = NULL;
-    int number = tz_file_open_parent(store, name, false, &base, &dir);
-    if (!number) {
-        /* Not blocking: a pipe that somebody planted must not hold us up. */
-        fd = openat(dir, base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        number = fd < 0 ? errno : 0;
-    }
-    if (number)
-        return tz_file_fail(store, missing(store, number) ? ENOENT : number, "get", name, err);
-
-    struct stat st;
-    if (fstat(fd, &st))
-        return tz_file_fail(store, errno, "get", name, err);
-    if (!S_ISREG(st.st_mode))
-        return tz_file_fail(store, ENOENT, "get", name, err);
-    struct tz_error reason = {0};
-    if (read_range(fd, (uint64_t)st.st_size, offset, len, out, &reason)) {
-        if (reason.sys_errno)
-            return tz_file_fail(store, reason.sys_errno, "get", name, err);
-        if (err)
-            *err = reason;
-        return tz_while(err, "get '%s' in '%s'", name, store->path);
-    }
-    return 0;
-}
-
 static int file_stat(void *state, const char *name, struct tz_store_stat *ret, struct tz_error *err)
 {
     struct tz_file_store *store = state;
@@ -183,7 +135,7 @@ static int file_stat(void *state, const char *name, struct tz_store_stat *ret, s
     if (!number && fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW))
         number = errno;
     *ret = (struct tz_store_stat){0};
-    if (missing(store, number))
+    if (tz_file_missing(store, number))
         return 0;
     if (number)
         return tz_file_fail(store, number, "look for", name, err);
@@ -204,7 +156,7 @@ static int file_remove(void *state, const char *name, struct tz_error *err)
     int number = tz_file_open_parent(store, name, false, &base, &dir);
     if (!number)
         number = unlinkat(dir, base, 0) ? errno : tz_file_sync_dir(dir);
-    if (!number || number == EISDIR || missing(store, number))
+    if (!number || number == EISDIR || tz_file_missing(store, number))
         return 0;
     return tz_file_fail(store, number, "remove", name, err);
 }
@@ -215,7 +167,7 @@ const struct tz_store_driver tz_store_driver_file = {
     .open = file_open,
     .free = file_free,
     .put = tz_file_put,
-    .get = file_get,
+    .get = tz_file_get,
     .stat = file_stat,
     .list = tz_file_list,
     .remove = file_remove,

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -182,6 +183,41 @@ static void get_of_a_range_gives_that_range(void **state)
     assert_ok(tz_store_get(store, "object", 9, SIZE_MAX, &out, err));
     assert_int_equal(out.len, 7);
     assert_int_equal(out.data[6], '9');
+}
+
+/* Drivers read large ranges in other ways than small ones: any of them, at any place in memory. */
+static void large_ranges_are_what_was_put(void **state)
+{
+    struct fixture *fixture = *state;
+    TZ_SCOPED(tz_scoped_blob) struct tz_blob *blob = NULL;
+    const size_t size = 5 * MIB + 4099;
+
+    assert_ok(tz_blob_new(&blob, size, err));
+    fill(blob->data, size, 11);
+    blob->len = size;
+    assert_ok(tz_store_put(fixture->store, "packs/large", blob->data, size, err));
+    for (unsigned i = 0; i < 60; i++) {
+        TZ_SCOPED(tz_scoped_buf) struct tz_buf out = {0};
+        static const uint64_t offsets[] = {0, 4096, 1, 4095, 5 * MIB - 4096, 5 * MIB + 4098};
+        static const size_t lens[] = {MIB, MIB + 4096, 4 * MIB + 17, 2 * MIB - 1, SIZE_MAX / 2};
+        uint64_t offset = offsets[i % TZ_COUNT(offsets)];
+        size_t len = lens[i % TZ_COUNT(lens)];
+        size_t before = i % 3 == 0 ? 0 : 3001 * i % 8192;
+        size_t expected = (size_t)TZ_MIN((uint64_t)len, size - offset);
+        /* In the last third, memory as that of blobs. */
+        if (i >= 40) {
+            out.data = aligned_alloc(TZ_BLOB_ALIGN, 2048 * TZ_BLOB_ALIGN);
+            assert_non_null(out.data);
+            out.cap = 2048 * TZ_BLOB_ALIGN;
+        }
+        for (size_t k = 0; k < before; k++)
+            assert_ok(tz_buf_append(&out, "\x5a", 1, err));
+        assert_ok(tz_store_get(fixture->store, "packs/large", offset, len, &out, err));
+        assert_int_equal(out.len, before + expected);
+        for (size_t k = 0; k < before; k++)
+            assert_int_equal(out.data[k], 0x5a);
+        assert_memory_equal(out.data + before, blob->data + offset, expected);
+    }
 }
 
 static void a_missing_object_is_not_found(void **state)
@@ -517,6 +553,7 @@ int run_store_contract(const char *title, store_contract_open_fn *open)
         contract_test(put_takes_data_that_is_not_aligned),
         contract_test(a_large_object_survives),
         contract_test(get_of_a_range_gives_that_range),
+        contract_test(large_ranges_are_what_was_put),
         contract_test(a_missing_object_is_not_found),
         contract_test(put_refuses_a_name_that_is_taken),
         contract_test(replace_takes_the_place_of_an_object),

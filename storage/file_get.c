@@ -16,22 +16,36 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include "tozai/util/banned.h"
 
 #define DIRECT_BYTES ((size_t)256 << 10)
+#define SAMPLE_PAGES 32U
 #define BLOCK_REST   (TZ_BLOB_ALIGN - 1)
 
-/* Is the beginning in the page cache?  Asking reads nothing from the disk. */
-static bool is_cached(int fd, uint64_t offset)
+/*
+ * Is most of the middle of [offset, offset + len) in the page cache?  The ends may be there only
+ * because of what was read beside them.  preadv2() with RWF_NOWAIT would ask for less, but it
+ * makes the kernel read the page.
+ */
+static bool is_cached(int fd, uint64_t offset, size_t len)
 {
-    uint8_t byte;
-    struct iovec one = {.iov_base = &byte, .iov_len = 1};
+    unsigned char pages[SAMPLE_PAGES];
+    uint64_t middle = (offset + len / 2 - SAMPLE_PAGES / 2 * TZ_BLOB_ALIGN) & ~(uint64_t)BLOCK_REST;
+    size_t cached = 0, size = SAMPLE_PAGES * TZ_BLOB_ALIGN;
+    size_t count = (size + (size_t)sysconf(_SC_PAGESIZE) - 1) / (size_t)sysconf(_SC_PAGESIZE);
+    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, (off_t)middle);
 
-    /* EAGAIN: it is not.  Any other failure: a file system that cannot tell, or is in memory. */
-    return preadv2(fd, &one, 1, (off_t)offset, RWF_NOWAIT) >= 0 || errno != EAGAIN;
+    if (map == MAP_FAILED)
+        return true; /* larger pages than blocks, or a file system without maps */
+    if (mincore(map, size, pages) == 0)
+        for (size_t i = 0; i < count; i++)
+            cached += pages[i] & 1U;
+    (void)munmap(map, size);
+    return cached > count / 2;
 }
 
 static bool set_direct(int fd, bool direct)
@@ -102,7 +116,10 @@ static int read_range(int fd, uint64_t size, uint64_t offset, size_t len, struct
     size_t want = size - offset < len ? (size_t)(size - offset) : len, direct = 0, came = 0;
     if (tz_buf_reserve(out, want, err))
         return -1;
-    if (want >= DIRECT_BYTES && !is_cached(fd, offset) &&
+    /* What lies behind a part is not wanted: it would only be read ahead. */
+    if (want < size)
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+    if (want >= DIRECT_BYTES && !is_cached(fd, offset, want) &&
         read_direct(fd, offset, want, out, &direct, err))
         return -1;
     if (tz_pread_full(fd, out->data + out->len + direct, want - direct, offset + direct, &came,

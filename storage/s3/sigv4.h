@@ -13,15 +13,19 @@
 #include "tozai/storage/digest.h"
 #include "tozai/util/buf.h"
 
+#include <stdbool.h>
+
 /* A query parameter or a header; both are plain, not encoded.  A parameter's value NULL: none
- * ("?uploads"), which is signed as an empty one. */
+ * ("?uploads"), which is sent and signed as an empty one. */
 struct tz_s3_pair {
     const char *name;
     const char *value;
 };
 
-/* A body that is not hashed: only over TLS, and only where something else protects it. */
-#define TZ_S3_UNSIGNED_PAYLOAD NULL
+/* For payload_hash: a body that is not hashed; only over TLS, and only where something else
+ * protects it. */
+#define TZ_S3_UNSIGNED_PAYLOAD tz_s3_unsigned_payload
+extern const uint8_t tz_s3_unsigned_payload[TZ_HASH_SIZE];
 
 struct tz_s3_signing {
     const char *method; /* "GET" */
@@ -33,7 +37,8 @@ struct tz_s3_signing {
      * x-amz-security-token).  Names in any case, repeated ones too. */
     const struct tz_s3_pair *headers;
     size_t header_count;
-    const uint8_t *payload_hash; /* TZ_HASH_SIZE bytes, or TZ_S3_UNSIGNED_PAYLOAD */
+    /* TZ_HASH_SIZE bytes, or TZ_S3_UNSIGNED_PAYLOAD.  NULL: there is no body. */
+    const uint8_t *payload_hash;
 
     const char *access_key; /* may hold ':' */
     const char *secret_key;
@@ -49,20 +54,27 @@ struct tz_s3_signing {
  *   lines    NUL-terminated "Name: value", one after the other: the given headers, x-amz-date,
  *            x-amz-content-sha256, x-amz-security-token, Authorization (not Host)
  *
- * Both are appended to.  TZ_INVALID: a path without '/', a header name that is none, a line break
- * in a value, an empty key.
+ * Both are appended to, and end with a NUL that len does not count; that of lines is one more
+ * than that of its last line.  After an error both are as they were.
+ *
+ * TZ_INVALID: a path without '/'; a method or a header name that is none; a header that the signer
+ * adds itself; a header value with nothing in it (not every client sends such a header) or with a
+ * line break or another control character, a tab too (servers differ in what they make of it); a
+ * query name, host, region, key or token that is empty; a space or control character in one of
+ * these but the query name and the secret; what would end the access key or the region early.
  */
 int tz_s3_sign(const struct tz_s3_signing *signing, struct tz_buf *target, struct tz_buf *lines,
                struct tz_error *err) TZ_MUST_CHECK;
 
-/* The steps, for tests: both texts end without a line break, and with a NUL that len does not
- * count. */
+/* The steps, for tests: both texts are appended to out, end without a line break, and with a NUL
+ * that len does not count. */
 int tz_s3_canonical_request(const struct tz_s3_signing *signing, struct tz_buf *out,
                             struct tz_error *err) TZ_MUST_CHECK;
 int tz_s3_string_to_sign(const struct tz_s3_signing *signing, struct tz_buf *out,
                          struct tz_error *err) TZ_MUST_CHECK;
 
-/* Percent-encode as S3 wants it: all but [A-Za-z0-9._~-], and '/' if keep_slash. */
+/* Percent-encode as S3 wants it: all but [A-Za-z0-9._~-], and '/' if keep_slash.  Appended to
+ * out, with a NUL that len does not count. */
 int tz_s3_encode(const char *text, bool keep_slash, struct tz_buf *out,
                  struct tz_error *err) TZ_MUST_CHECK;
 

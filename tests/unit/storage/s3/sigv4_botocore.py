@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Random requests, signed by the program's signer and by botocore's: both must say the same.
 
-usage: sigv4_botocore.py SIGN-LINES [SEED [COUNT]]
+usage: sigv4_botocore.py SIGN-LINES
 
 SIGN-LINES is the program of that name.  The seed is the same in every run, and another one, with
-more requests, if TOZAI_LONG is set; it is printed, so that a failure can be repeated.
+more requests, if TOZAI_LONG is set; it is printed, so that a failure can be repeated with
+TOZAI_TEST_SEED.  TOZAI_TEST_ROUNDS is the number of requests.
 """
 
 import hashlib
@@ -197,8 +198,8 @@ def expected(request):
 def main():
     long = bool(os.environ.get("TOZAI_LONG"))
     program = sys.argv[1]
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.getrandbits(32) if long else 1
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 50000 if long else 5000
+    seed = int(os.environ.get("TOZAI_TEST_SEED") or (random.getrandbits(32) if long else 1))
+    count = int(os.environ.get("TOZAI_TEST_ROUNDS") or (50000 if long else 5000))
     print(f"seed {seed}, {count} requests", flush=True)
     draw = Draw(seed)
     requests = [draw.request() for _ in range(count)]

@@ -42,11 +42,12 @@ static int day_key(uint8_t key[TZ_HASH_SIZE], const char *secret, const char *da
                    struct tz_error *err)
 {
     static const char prefix[] = "AWS4";
-    size_t len = strlen(prefix) + strlen(secret);
-    char *text = malloc(len + 1);
+    size_t prefix_len = strlen(prefix), len = prefix_len + strlen(secret);
+    char *text = malloc(len);
     if (!text)
         return tz_fail_nomem(err);
-    (void)snprintf(text, len + 1, "%s%s", prefix, secret);
+    memcpy(text, prefix, prefix_len);
+    memcpy(text + prefix_len, secret, len - prefix_len);
     int status = hmac(key, text, len, date, err);
     OPENSSL_cleanse(text, len);
     free(text);

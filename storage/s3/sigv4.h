@@ -29,8 +29,10 @@ extern const uint8_t tz_s3_unsigned_payload[TZ_HASH_SIZE];
 
 struct tz_s3_signing {
     const char *method; /* "GET" */
-    const char *host;   /* as the Host header will have it: "s3.example.com:8443" */
-    const char *path;   /* decoded, with its leading '/': "/bucket/a b"; any bytes but NUL */
+    /* As the Host header will have it, so without a port that is the scheme's own:
+     * "s3.example.com:8443". */
+    const char *host;
+    const char *path; /* decoded, with its leading '/': "/bucket/a b"; any bytes but NUL */
     const struct tz_s3_pair *query;
     size_t query_count;
     /* To be signed and sent beside host, x-amz-date and x-amz-content-sha256 (and

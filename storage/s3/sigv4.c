@@ -41,13 +41,13 @@ static int hmac(uint8_t mac[TZ_HASH_SIZE], const void *key, size_t key_len, cons
 static int day_key(uint8_t key[TZ_HASH_SIZE], const char *secret, const char *date,
                    struct tz_error *err)
 {
-    static const char prefix[] = "AWS4";
-    size_t prefix_len = strlen(prefix), len = prefix_len + strlen(secret);
+    static const char prefix[] = {'A', 'W', 'S', '4'};
+    size_t secret_len = strlen(secret), len = sizeof(prefix) + secret_len;
     char *text = malloc(len);
     if (!text)
         return tz_fail_nomem(err);
-    memcpy(text, prefix, prefix_len);
-    memcpy(text + prefix_len, secret, len - prefix_len);
+    memcpy(text, prefix, sizeof(prefix));
+    memcpy(text + sizeof(prefix), secret, secret_len);
     int status = hmac(key, text, len, date, err);
     OPENSSL_cleanse(text, len);
     free(text);

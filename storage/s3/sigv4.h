@@ -59,11 +59,18 @@ struct tz_s3_signing {
  * Both are appended to, and end with a NUL that len does not count; that of lines is one more
  * than that of its last line.  After an error both are as they were.
  *
- * TZ_INVALID: a path without '/'; a method or a header name that is none; a header that the signer
- * adds itself; a header value with nothing in it (not every client sends such a header) or with a
- * line break or another control character, a tab too (servers differ in what they make of it); a
- * query name, host, region, key or token that is empty; a space or control character in one of
- * these but the query name and the secret; what would end the access key or the region early.
+ * TZ_INVALID, with a message that holds neither secret key nor token:
+ *
+ *   method          not a token of HTTP (RFC 9110)
+ *   path            does not begin with '/'
+ *   query           an empty name
+ *   header          its name is no token, or is that of one that the signer adds
+ *   header's value  nothing but spaces (not every client sends such a header), or a control
+ *                   character: a line break, but also a tab, which servers treat in two ways
+ *   host, region, access key, session token
+ *                   empty; a space or control character; what would end it early: "/?#@" in the
+ *                   host, '/' and ',' in the region, ',' in the access key
+ *   secret key      empty
  */
 int tz_s3_sign(const struct tz_s3_signing *signing, struct tz_buf *target, struct tz_buf *lines,
                struct tz_error *err) TZ_MUST_CHECK;

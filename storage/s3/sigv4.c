@@ -43,11 +43,11 @@ static int day_key(uint8_t key[TZ_HASH_SIZE], const char *secret, const char *da
 {
     static const char prefix[] = {'A', 'W', 'S', '4'};
     size_t secret_len = strlen(secret), len = sizeof(prefix) + secret_len;
-    char *text = malloc(len);
+    char *text = malloc(len + 1);
     if (!text)
         return tz_fail_nomem(err);
     memcpy(text, prefix, sizeof(prefix));
-    memcpy(text + sizeof(prefix), secret, secret_len);
+    memcpy(text + sizeof(prefix), secret, secret_len + 1);
     int status = hmac(key, text, len, date, err);
     OPENSSL_cleanse(text, len);
     free(text);

@@ -5,7 +5,7 @@
 #include "sigv4_fixture.h"
 
 static const char secret[] = "a secret key whose length no other allocation has: 0123456789";
-#define BLOCK_LEN (strlen("AWS4") + strlen(secret))
+#define BLOCK_LEN (strlen("AWS4") + sizeof(secret))
 
 static uint8_t *block;
 static size_t blocks_seen, blocks_wiped;

@@ -36,7 +36,8 @@ struct tz_s3_signing {
     const struct tz_s3_pair *query;
     size_t query_count;
     /* To be signed and sent beside host, x-amz-date and x-amz-content-sha256 (and
-     * x-amz-security-token).  Names in any case, repeated ones too. */
+     * x-amz-security-token).  Names in any case; repeated ones too, but not every
+     * server takes a signature over those (Ceph RGW 16 does not). */
     const struct tz_s3_pair *headers;
     size_t header_count;
     /* TZ_HASH_SIZE bytes, or TZ_S3_UNSIGNED_PAYLOAD.  NULL: there is no body. */

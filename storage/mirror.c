@@ -73,11 +73,11 @@ static int start_thread(struct tz_mirror_lane *lane, struct tz_error *err)
     sigset_t old;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int number = pthread_create(&lane->thread, NULL, tz_mirror_write_lane, lane);
+    int number = pthread_create(&lane->threads[lane->started], NULL, tz_mirror_write_lane, lane);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (number)
-        return tz_fail_errno(err, number, "start the writer of store '%s'", lane->name);
-    lane->started = true;
+        return tz_fail_errno(err, number, "start a writer of store '%s'", lane->name);
+    lane->started++;
     return 0;
 }
 
@@ -94,6 +94,11 @@ static struct tz_mirror_options without_zeros(const struct tz_mirror_options *op
     struct tz_mirror_options all = options ? *options : (struct tz_mirror_options){0};
     if (!all.queue_bytes)
         all.queue_bytes = DEFAULT_QUEUE_BYTES;
+    if (!all.remote_queue_bytes)
+        all.remote_queue_bytes = all.queue_bytes;
+    if (!all.writers)
+        all.writers = 1;
+    all.writers = TZ_MIN(all.writers, TZ_MIRROR_WRITERS_MAX);
     if (!all.attempts)
         all.attempts = DEFAULT_ATTEMPTS;
     if (!all.backoff_ms)
@@ -163,8 +168,9 @@ static int start(struct tz_mirror *mirror, struct tz_error *err)
         lane->out = false;
         lane->error = (struct tz_error){0};
         lane->local = tz_store_features(lane->store) & TZ_STORE_LOCAL;
-        if (start_thread(lane, err))
-            return -1;
+        for (unsigned n = lane->local ? 1 : mirror->options.writers; n > 0; n--)
+            if (start_thread(lane, err))
+                return -1;
     }
     return 0;
 }
@@ -213,12 +219,12 @@ void tz_mirror_free(struct tz_mirror *mirror)
     mirror->stopping = true;
     (void)pthread_cond_broadcast(&mirror->changed);
     for (size_t i = 0; i < mirror->count; i++)
-        (void)pthread_cond_signal(&mirror->lanes[i].work);
+        (void)pthread_cond_broadcast(&mirror->lanes[i].work);
     tz_mirror_unlock(mirror);
     for (size_t i = 0; i < mirror->count; i++) {
         struct tz_mirror_lane *lane = &mirror->lanes[i];
-        if (lane->started)
-            (void)pthread_join(lane->thread, NULL);
+        while (lane->started > 0)
+            (void)pthread_join(lane->threads[--lane->started], NULL);
         tz_mirror_items_clear(&lane->queue);
         tz_store_free(lane->store);
         free(lane->name);

@@ -17,6 +17,7 @@ struct tz_mirror_item {
     uint64_t tag;
     size_t store;
     bool stored;
+    bool alone; /* neither before what came earlier nor behind what comes later */
     char name[TZ_STORE_NAME_MAX + 1];
 };
 
@@ -26,7 +27,9 @@ struct tz_mirror_items {
     struct tz_mirror_item **end;
 };
 
-/* One store and its writer thread. */
+#define TZ_MIRROR_WRITERS_MAX 16
+
+/* One store and its writer threads. */
 struct tz_mirror_lane {
     struct tz_mirror *mirror;
     struct tz_store *store; /* NULL: could not be opened */
@@ -37,11 +40,12 @@ struct tz_mirror_lane {
     struct tz_error error;        /* why it is out */
     struct tz_mirror_items queue; /* without the one that is being written */
     uint64_t queue_bytes;         /* with it */
-    bool busy;
-    int64_t avoid_until_ns; /* a read could not reach it; by tz_monotonic() */
+    unsigned busy;                /* writers that write */
+    bool alone;                   /* what is being written lets nothing beside it */
+    int64_t avoid_until_ns;       /* a read could not reach it; by tz_monotonic() */
     pthread_cond_t work;
-    pthread_t thread;
-    bool started;
+    pthread_t threads[TZ_MIRROR_WRITERS_MAX];
+    unsigned started;
 };
 
 struct tz_mirror {

@@ -131,21 +131,32 @@ static int put_with_retries(struct tz_mirror_lane *lane, const struct tz_mirror_
     }
 }
 
+/* Locked: may the first object of the queue be written now? */
+static bool may_write(const struct tz_mirror_lane *lane)
+{
+    if (!lane->queue.first)
+        return false;
+    return lane->busy == 0 || (!lane->alone && !lane->queue.first->alone);
+}
+
 /* Locked: write the first object of the queue. */
 static void write_next(struct tz_mirror_lane *lane)
 {
     struct tz_mirror *mirror = lane->mirror;
     struct tz_mirror_item *item = tz_mirror_items_take(&lane->queue);
     struct tz_error error = {0};
-    lane->busy = true;
+    lane->busy++;
+    lane->alone = item->alone;
     tz_mirror_unlock(mirror);
     bool stored = put_with_retries(lane, item, &error) == 0;
     tz_mirror_lock(mirror);
-    lane->busy = false;
+    lane->busy--;
+    lane->alone = false;
     lane->queue_bytes -= weight(item->blob);
     finish(mirror, item, stored);
     if (!stored)
         tz_mirror_lane_fail(lane, &error);
+    (void)pthread_cond_broadcast(&lane->work);
     (void)pthread_cond_broadcast(&mirror->changed);
 }
 
@@ -155,7 +166,7 @@ void *tz_mirror_write_lane(void *arg)
     struct tz_mirror *mirror = lane->mirror;
     tz_mirror_lock(mirror);
     while (!mirror->stopping) {
-        if (lane->queue.first)
+        if (may_write(lane))
             write_next(lane);
         else
             (void)pthread_cond_wait(&lane->work, &mirror->mutex);
@@ -165,7 +176,7 @@ void *tz_mirror_write_lane(void *arg)
 }
 
 static int add_item(struct tz_mirror_items *items, const char *name, struct tz_blob *blob,
-                    uint64_t tag, size_t store, struct tz_error *err)
+                    uint64_t tag, size_t store, bool alone, struct tz_error *err)
 {
     struct tz_mirror_item *item = calloc(1, sizeof(*item));
     if (!item)
@@ -174,6 +185,7 @@ static int add_item(struct tz_mirror_items *items, const char *name, struct tz_b
     item->blob = tz_blob_hold(blob);
     item->tag = tag;
     item->store = store;
+    item->alone = alone;
     tz_mirror_items_add(items, item);
     return 0;
 }
@@ -182,8 +194,10 @@ static bool has_room(const struct tz_mirror *mirror, uint32_t mask, const struct
 {
     for (size_t i = 0; i < mirror->count; i++) {
         const struct tz_mirror_lane *lane = &mirror->lanes[i];
+        uint64_t most =
+            lane->local ? mirror->options.queue_bytes : mirror->options.remote_queue_bytes;
         if ((mask & 1U << i) && !lane->out && lane->queue_bytes > 0 &&
-            lane->queue_bytes + weight(blob) > mirror->options.queue_bytes)
+            lane->queue_bytes + weight(blob) > most)
             return false;
     }
     return true;
@@ -216,6 +230,12 @@ static void queue_item(struct tz_mirror *mirror, struct tz_mirror_item *item)
     (void)pthread_cond_signal(&lane->work);
 }
 
+static bool unordered(const struct tz_mirror *mirror, const char *name)
+{
+    const char *prefix = mirror->options.unordered;
+    return prefix && strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
 int tz_mirror_put(struct tz_mirror *mirror, const char *name, struct tz_blob *blob, uint32_t mask,
                   uint64_t tag, struct tz_error *err)
 {
@@ -225,7 +245,7 @@ int tz_mirror_put(struct tz_mirror *mirror, const char *name, struct tz_blob *bl
     /* All memory that is needed, before anything is queued. */
     TZ_SCOPED(tz_mirror_items_clear) struct tz_mirror_items items = {.end = &items.first};
     for (size_t i = 0; i < mirror->count; i++)
-        if ((mask & 1U << i) && add_item(&items, name, blob, tag, i, err))
+        if ((mask & 1U << i) && add_item(&items, name, blob, tag, i, !unordered(mirror, name), err))
             return -1;
 
     tz_mirror_lock(mirror);

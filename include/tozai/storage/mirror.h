@@ -1,12 +1,14 @@
 /*
  * The mirror: several stores that hold the same objects.
  *
- * Writing.  tz_mirror_put() gives an object to the queue of every usable store; one writer thread
- * for each store takes them out in order and retries what may pass (exponential, jittered).  So
- * each store receives objects in the order of the puts.  A store that fails for good is *out*: what
- * was queued for it and all later puts are reported as not stored there, and the others go on.  A
- * slow store does not stop a fast one until queue_bytes wait for it.  The results of all puts are
- * collected and handed out by tz_mirror_results() on the caller's thread.
+ * Writing.  tz_mirror_put() gives an object to the queue of every usable store; the store's writer
+ * threads take them out in order and retry what may pass (exponential, jittered).  A local store
+ * has one writer, any other several, since there each put waits for the network.  Those of objects
+ * whose names begin with `unordered` may overtake each other; any other object is written when all
+ * that were put before it are durable, and before any that was put behind it.  A store that fails
+ * for good is *out*: what was queued for it and all later puts are reported as not stored there,
+ * and the others go on.  A slow store does not stop a fast one until queue_bytes wait for it.  The
+ * results of all puts are collected and handed out by tz_mirror_results() on the caller's thread.
  *
  * Reading.  The stores are tried in the order of preference (those that are not out and local
  * first, as configured; one that a read could not reach comes behind the others for a minute), and
@@ -25,9 +27,14 @@
 #define TZ_MIRROR_MAX_STORES 16
 
 struct tz_mirror_options {
-    uint64_t queue_bytes; /* that may wait for one store; 0: 64 MiB.  One object always fits */
-    unsigned attempts;    /* tries of one operation; 0: 5 */
-    unsigned backoff_ms;  /* first pause between tries; 0: 200 */
+    /* That may wait for one store, with what is being written; 0: 64 MiB.  One object always fits.
+     */
+    uint64_t queue_bytes;
+    uint64_t remote_queue_bytes; /* the same for a store that is not local; 0: queue_bytes */
+    const char *unordered;       /* prefix of names whose order does not matter; NULL: none */
+    unsigned writers;            /* of a store that is not local; 0: 1 */
+    unsigned attempts;           /* tries of one operation; 0: 5 */
+    unsigned backoff_ms;         /* first pause between tries; 0: 200 */
 };
 
 struct tz_mirror;

@@ -39,6 +39,9 @@ static inline struct tz_store *open_memory(const char *name)
     return store;
 }
 
+/* Do the stores say that they are on this machine? */
+static bool fixture_remote;
+
 /* Fill stores with one handle on each; they become the mirror's that the test makes of them. */
 static inline void fixture_stores(struct fixture *fixture, struct tz_store *stores[STORES])
 {
@@ -48,6 +51,8 @@ static inline void fixture_stores(struct fixture *fixture, struct tz_store *stor
         assert_int_equal(
             faulty_store_new(&stores[i], &fixture->faulty[i], open_memory(store_names[i]), NULL),
             0);
+        if (fixture_remote)
+            faulty_store_features(fixture->faulty[i], TZ_STORE_RANGES | TZ_STORE_ATOMIC);
     }
 }
 

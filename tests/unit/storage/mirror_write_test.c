@@ -371,6 +371,59 @@ static void a_slow_store_stops_the_fast_one_only_when_its_queue_is_full(void **s
     fixture_close(&fixture);
 }
 
+static void put_name(struct fixture *fixture, const char *name, unsigned tag)
+{
+    struct tz_error err = {0};
+    if (put_text(fixture, name, name, TZ_MIRROR_ALL, tag, &err))
+        fail_msg("%s", err.message);
+}
+
+/* Unordered objects of a remote store are on their way together, nothing else is. */
+static void a_remote_store_has_several_writers(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct outcome outcome = {0};
+    fixture_remote = true;
+    fixture_open(&fixture, &(struct tz_mirror_options){.writers = 3, .unordered = "packs/"});
+    fixture_remote = false;
+    for (size_t i = 0; i < STORES; i++) {
+        faulty_store_plan(fixture.faulty[i], &(struct faulty_plan){.calls = FAULTY_PUT});
+        faulty_store_hold(fixture.faulty[i]);
+    }
+    for (unsigned n = 0; n < 4; n++)
+        put_number(&fixture, n);
+    put_name(&fixture, "index/a", 4);
+    put_name(&fixture, "head/b", 5);
+    put_number(&fixture, 6);
+    put_number(&fixture, 7);
+    for (size_t i = 0; i < STORES; i++)
+        faulty_store_await(fixture.faulty[i], 3);
+    pause_ms(30);
+    for (size_t i = 0; i < STORES; i++)
+        assert_int_equal(faulty_store_count(fixture.faulty[i]), 3);
+    for (size_t i = 0; i < STORES; i++)
+        faulty_store_let_go(fixture.faulty[i]);
+    flush(&fixture);
+    add_results(&fixture, &outcome);
+    assert_int_equal(outcome.count, 8 * STORES);
+    for (size_t i = 0; i < STORES; i++) {
+        TZ_SCOPED(tz_scoped_free) char *journal = faulty_store_journal(fixture.faulty[i]);
+        const char *index = strstr(journal, "index/a head/b ");
+        assert_non_null(index);
+        for (unsigned n = 0; n < 8; n++) {
+            char name[32];
+            (void)snprintf(name, sizeof(name), "packs/%02u ", n);
+            const char *pack = strstr(journal, name);
+            if (n == 4 || n == 5)
+                continue;
+            assert_non_null(pack);
+            assert_true(n < 4 ? pack < index : pack > index);
+        }
+    }
+    fixture_close(&fixture);
+}
+
 static void a_store_that_goes_out_lets_a_waiting_put_go_on(void **state)
 {
     (void)state;
@@ -512,6 +565,7 @@ int main(void)
         cmocka_unit_test(an_object_of_another_size_in_its_place_is_damage),
         cmocka_unit_test(without_a_usable_store_put_and_flush_fail_and_say_why),
         cmocka_unit_test(a_slow_store_stops_the_fast_one_only_when_its_queue_is_full),
+        cmocka_unit_test(a_remote_store_has_several_writers),
         cmocka_unit_test(a_store_that_goes_out_lets_a_waiting_put_go_on),
         cmocka_unit_test(the_first_reason_for_being_out_stays),
         cmocka_unit_test(one_object_always_fits),

@@ -3,10 +3,16 @@
  *
  * One thread does all input and output; any number of threads ask and wait for their answers.
  * At most `connections` requests are on their way at once, later ones wait for their turn.
- * Nothing is tried again here and no status is an error here: the caller knows what it means.
+ * No redirect is followed and no status is an error here: the caller knows what it means.  Nothing
+ * is tried again, but for one case: a kept connection on which the server hung up before it
+ * answered is replaced by a new one, once.
+ *
+ * HTTP/1.1 over plain TCP or TLS 1.2 and later.  Proxies come from the environment (http_proxy,
+ * https_proxy, no_proxy).  A body of more than 1 MiB waits up to a second for "100 Continue", so
+ * that a refusal costs no upload; a server that lets it wait is not asked again.
  *
  * Memory: what the requests' bodies and answers need, which belong to the callers, and curl's own
- * buffers, some ten KiB for each connection.
+ * buffers, up to 512 KiB for each connection.
  */
 #ifndef TOZAI_STORAGE_S3_HTTP_H
 #define TOZAI_STORAGE_S3_HTTP_H
@@ -15,8 +21,11 @@
 
 #include <stdbool.h>
 
-/* A limit of bytes per second, and when it holds: minutes since local midnight, [begin, end),
- * over midnight if end <= begin; both 0: always.  rate 0: no limit. */
+/*
+ * A limit of bytes per second, and when it holds: minutes since local midnight, [begin, end),
+ * over midnight if end <= begin; both 0: always.  rate 0: no limit.  It is one for all connections
+ * together; what was not used may come later, but no more than a fifth of a second's (or 16 KiB).
+ */
 struct tz_http_limit {
     uint64_t rate;
     unsigned begin_minute, end_minute;
@@ -24,34 +33,39 @@ struct tz_http_limit {
 #define TZ_HTTP_LIMITS 4
 
 struct tz_http_options {
-    const char *ca_file;        /* NULL: the system's */
+    const char *ca_file;        /* only these are trusted; NULL: the system's */
     const char *user_agent;     /* NULL: "tozai/<version>" */
     unsigned connections;       /* 0: 8 */
     unsigned timeout_s;         /* nothing moves for so long: the request has failed; 0: 30 */
     unsigned connect_timeout_s; /* 0: 10 */
     struct tz_http_limit upload[TZ_HTTP_LIMITS],
-        download[TZ_HTTP_LIMITS]; /* the first that holds */
+        download[TZ_HTTP_LIMITS]; /* the first that holds; none: no limit */
 };
 
 struct tz_http;
+/* The strings are copied.  Fails if the ca_file cannot be read. */
 int tz_http_new(struct tz_http **ret, const struct tz_http_options *options,
                 struct tz_error *err) TZ_MUST_CHECK;
-/* Requests that others still wait for fail with TZ_INTERRUPTED.  NULL is allowed. */
+/* Requests that others still wait for fail with TZ_INTERRUPTED, and have returned when this
+ * does.  NULL is allowed. */
 void tz_http_free(struct tz_http *http);
 TZ_DEFINE_SCOPED(struct tz_http *, tz_scoped_http, tz_http_free)
 
 struct tz_http_request {
     const char *method; /* "GET", "HEAD", "PUT", "POST", "DELETE" */
     const char *url;    /* encoded; sent as it is */
-    const char
-        *lines; /* header lines, each with a NUL behind it, and one more at the end; NULL: none */
+    /* "Name: value" lines, each with a NUL behind it, and one more at the end; NULL: none. */
+    const char *lines;
     const void *body; /* borrowed until the call returns */
     size_t body_len;
     /* Where the body of a 2xx answer is appended, at most max of it.  It may have room enough:
      * then nothing is copied or moved.  NULL: it goes to ->text, as that of other answers. */
     struct tz_buf *out;
     size_t max;
-    unsigned timeout_s; /* for the whole of it, beside the options' one; 0: none */
+    /* For the whole of it from its turn on, beside the options' one; 0: none. */
+    unsigned timeout_s;
+    /* Clearing up: goes on after tz_interrupt_request(). */
+    bool uninterrupted;
 };
 
 #define TZ_HTTP_TEXT_MAX ((size_t)16 << 20)
@@ -60,7 +74,7 @@ struct tz_http_response {
     struct tz_buf text;
     struct tz_buf headers;         /* "name: value" lines, names in lower case, a NUL behind each */
     uint64_t uploaded, downloaded; /* bytes of the bodies */
-    int64_t first_byte_ns, total_ns; /* how long it took */
+    int64_t first_byte_ns, total_ns; /* how long it took from its turn on */
 };
 void tz_http_response_clear(struct tz_http_response *response);
 static inline TZ_UNUSED void tz_scoped_http_response(struct tz_http_response *response)
@@ -71,13 +85,15 @@ static inline TZ_UNUSED void tz_scoped_http_response(struct tz_http_response *re
 const char *tz_http_header(const struct tz_http_response *response, const char *name);
 
 /*
- * Do it and wait.  ret is filled in for any complete answer, whatever its status.  Errors:
+ * Do it and wait.  ret is filled in for any complete answer, whatever its status; what it held is
+ * not cleared.  A body that the server did not want to read to its end is no error.  Errors:
  *
  *   TZ_UNAVAILABLE  no address, no connection, reset, cut short, too slow: it may go well later
  *   TZ_DENIED       TLS: a certificate that is not trusted, or no common version
- *   TZ_CORRUPT      more bytes than max (or TZ_HTTP_TEXT_MAX), or not HTTP at all
- *   TZ_INVALID      a URL that is none
- *   TZ_INTERRUPTED  tz_interrupt_request(), within half a second
+ *   TZ_CORRUPT      more bytes than max (or TZ_HTTP_TEXT_MAX), 64 KiB of headers, or not HTTP
+ *   TZ_INVALID      a URL that is none or holds a user name, a header line that is none
+ *   TZ_INTERRUPTED  tz_interrupt_request(), within half a second, or tz_http_free()
+ *   TZ_NOMEM        no memory left
  *
  * After an error out is as it was.
  */

@@ -1,0 +1,147 @@
+/* What the end of an exchange means. */
+#include "http_exchange.h"
+
+#include "tozai/util/time.h"
+
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+/* curl asks for "100 Continue" above that. */
+#define CONTINUE_MIN ((size_t)1 << 20)
+
+static const struct {
+    CURLcode code;
+    enum tz_error_kind kind;
+} kinds[] = {
+    {CURLE_COULDNT_RESOLVE_PROXY, TZ_UNAVAILABLE},
+    {CURLE_COULDNT_RESOLVE_HOST, TZ_UNAVAILABLE},
+    {CURLE_COULDNT_CONNECT, TZ_UNAVAILABLE},
+    {CURLE_PARTIAL_FILE, TZ_UNAVAILABLE},
+    {CURLE_OPERATION_TIMEDOUT, TZ_UNAVAILABLE},
+    {CURLE_GOT_NOTHING, TZ_UNAVAILABLE},
+    {CURLE_SEND_ERROR, TZ_UNAVAILABLE},
+    {CURLE_RECV_ERROR, TZ_UNAVAILABLE},
+    {CURLE_SEND_FAIL_REWIND, TZ_UNAVAILABLE},
+    {CURLE_UPLOAD_FAILED, TZ_UNAVAILABLE},
+    {CURLE_NO_CONNECTION_AVAILABLE, TZ_UNAVAILABLE},
+    {CURLE_PROXY, TZ_UNAVAILABLE},
+    {CURLE_SSL_SHUTDOWN_FAILED, TZ_UNAVAILABLE},
+    {CURLE_PEER_FAILED_VERIFICATION, TZ_DENIED},
+    {CURLE_SSL_CERTPROBLEM, TZ_DENIED},
+    {CURLE_SSL_CIPHER, TZ_DENIED},
+    {CURLE_SSL_ISSUER_ERROR, TZ_DENIED},
+    {CURLE_SSL_INVALIDCERTSTATUS, TZ_DENIED},
+    {CURLE_SSL_CLIENTCERT, TZ_DENIED},
+    {CURLE_UNSUPPORTED_PROTOCOL, TZ_CORRUPT}, /* HTTP/0.9; the URL's scheme was looked at before */
+    {CURLE_WEIRD_SERVER_REPLY, TZ_CORRUPT},
+    {CURLE_BAD_CONTENT_ENCODING, TZ_CORRUPT},
+    {CURLE_URL_MALFORMAT, TZ_INVALID},
+    {CURLE_LOGIN_DENIED, TZ_INVALID},
+    {CURLE_SSL_CACERT_BADFILE, TZ_INVALID},
+    {CURLE_OUT_OF_MEMORY, TZ_NOMEM},
+};
+
+/* A handshake that the network broke says so; anything else in it is the two sides' disagreement,
+ * for which the TLS library has an error of its own. */
+static enum tz_error_kind handshake_kind(const char *text)
+{
+    bool disagreed = strstr(text, "error:") && !strstr(text, "unexpected eof");
+    return disagreed ? TZ_DENIED : TZ_UNAVAILABLE;
+}
+
+static enum tz_error_kind kind_of(CURLcode code, const char *text)
+{
+    if (code == CURLE_SSL_CONNECT_ERROR)
+        return handshake_kind(text);
+    for (size_t i = 0; i < TZ_COUNT(kinds); i++)
+        if (kinds[i].code == code)
+            return kinds[i].kind;
+    return TZ_FAILED;
+}
+
+static void explain(struct tz_http_exchange *exchange, CURLcode code)
+{
+    const char *text = exchange->curl_text[0] ? exchange->curl_text : curl_easy_strerror(code);
+    enum tz_error_kind kind = kind_of(code, exchange->curl_text);
+
+    if (kind == TZ_NOMEM) {
+        (void)tz_fail_nomem(&exchange->error);
+        return;
+    }
+    (void)tz_fail(&exchange->error, kind, "%s", text);
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        (void)tz_hint(&exchange->error,
+                      "If the server has a certificate of your own authority, name that "
+                      "authority's file as ca_file.");
+}
+
+static void fill_in_response(struct tz_http_exchange *exchange)
+{
+    struct tz_http_response *response = &exchange->response;
+    curl_off_t down = 0, first_us = 0, total_us = 0;
+    long status = 0;
+
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_TOTAL_TIME_T, &total_us);
+    response->status = (unsigned)status;
+    response->uploaded = exchange->sent;
+    response->downloaded = (uint64_t)down;
+    response->first_byte_ns = (int64_t)first_us * 1000;
+    response->total_ns = (int64_t)total_us * 1000;
+}
+
+bool tz_http_exchange_begins_anew(struct tz_http_exchange *exchange, CURLcode code)
+{
+    long connections = 0;
+
+    if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING)
+        return false;
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connections);
+    if (connections > 0 || exchange->fresh || exchange->header_bytes > 0)
+        return false;
+    tz_http_flow_end(&exchange->up);
+    exchange->fresh = true;
+    exchange->sent = 0;
+    exchange->curl_text[0] = '\0';
+    return true;
+}
+
+void tz_http_exchange_end(struct tz_http_exchange *exchange, CURLcode code)
+{
+    tz_http_flow_end(&exchange->up);
+    tz_http_flow_end(&exchange->down);
+    if (exchange->error.kind == TZ_OK && code != CURLE_OK)
+        explain(exchange, code);
+    if (exchange->error.kind != TZ_OK) {
+        if (exchange->request->out)
+            exchange->request->out->len = exchange->out_len;
+        return;
+    }
+
+    fill_in_response(exchange);
+    size_t len = exchange->request->body_len;
+    if (len > CONTINUE_MIN && exchange->sent == len && !exchange->told)
+        exchange->common->hasty = true;
+}
+
+void tz_http_response_clear(struct tz_http_response *response)
+{
+    tz_buf_clear(&response->text);
+    tz_buf_clear(&response->headers);
+    *response = (struct tz_http_response){0};
+}
+
+const char *tz_http_header(const struct tz_http_response *response, const char *name)
+{
+    size_t name_len = strlen(name);
+    const char *line = (const char *)response->headers.data;
+    const char *end = line ? line + response->headers.len : NULL;
+
+    for (; line < end; line += strlen(line) + 1)
+        if (strncmp(line, name, name_len) == 0 && strncmp(line + name_len, ": ", 2) == 0)
+            return line + name_len + 2;
+    return NULL;
+}

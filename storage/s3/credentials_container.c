@@ -130,7 +130,8 @@ int tz_credentials_ask_container(const struct tz_credentials_asker *asker,
     struct tz_http_request request = {.method = "GET",
                                       .url = (const char *)url.data,
                                       .lines = (const char *)lines.data,
-                                      .timeout_s = TIMEOUT_S};
+                                      .timeout_s = TIMEOUT_S,
+                                      .direct = true};
     if (tz_credentials_request(asker->http, &request, TRIES, &out, &response, err))
         return -1;
     if (response.status / 100 != 2)

@@ -36,7 +36,8 @@ static int perform(const struct tz_credentials_asker *asker, const char *method,
     struct tz_http_request request = {.method = method,
                                       .url = (const char *)url.data,
                                       .lines = (const char *)lines->data,
-                                      .timeout_s = TIMEOUT_S};
+                                      .timeout_s = TIMEOUT_S,
+                                      .direct = true};
     return tz_credentials_request(asker->http, &request, TRIES, out, ret, err);
 }
 

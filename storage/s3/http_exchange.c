@@ -139,6 +139,8 @@ static int set_request(CURL *easy, struct tz_http_exchange *exchange)
     } else if (strcmp(request->method, "HEAD") == 0) {
         bad += curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) != CURLE_OK;
     }
+    if (request->direct)
+        bad += curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") != CURLE_OK;
     bad += curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method) != CURLE_OK;
     bad += curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->lines) != CURLE_OK;
     bad += curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,

@@ -64,8 +64,7 @@ static int copy_present(const struct tz_provider *provider, struct tz_credential
         copy_text(&copy.secret_key, present->secret_key, err) ||
         copy_text(&copy.session_token, present->session_token, err))
         return -1;
-    *ret = copy;
-    copy = (struct tz_credentials){0};
+    tz_credentials_move(ret, &copy);
     return 0;
 }
 

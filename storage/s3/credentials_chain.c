@@ -114,8 +114,7 @@ static int ask(size_t place, const struct tz_credentials_asker *asker, struct tz
     TZ_SCOPED(tz_scoped_credentials) struct tz_credentials found = {0};
     if (places[place].ask(asker, &found, err) || check_found(&found, place, asker->now_ns, err))
         return -1;
-    *ret = found;
-    found = (struct tz_credentials){0};
+    tz_credentials_move(ret, &found);
     return 0;
 }
 

@@ -219,8 +219,7 @@ int tz_credentials_parse(const char *path, const uint8_t *data, size_t len, cons
         status = check_profile(&parser, err);
     tz_buf_clear(&parser.names);
     if (status == 0) {
-        *ret = found;
-        found = (struct tz_credentials){0};
+        tz_credentials_move(ret, &found);
     }
     return status;
 }

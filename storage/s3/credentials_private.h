@@ -90,7 +90,9 @@ int tz_credentials_request(struct tz_http *http, struct tz_http_request *request
                            struct tz_buf *out, struct tz_http_response *ret,
                            struct tz_error *err) TZ_MUST_CHECK;
 /* What an answer that is not 2xx means: TZ_UNAVAILABLE for 429 and 5xx, else TZ_DENIED. */
-int tz_credentials_fail_status(const struct tz_http_response *response, const char *service,
+#define tz_credentials_fail_status(response, service, err)                                         \
+    (tz_credentials_set_status((response), (service), (err)), -1)
+void tz_credentials_set_status(const struct tz_http_response *response, const char *service,
                                struct tz_error *err);
 /* The answer of the metadata and container services. */
 int tz_credentials_from_json(const struct tz_buf *body, const char *service,
@@ -99,6 +101,12 @@ int tz_credentials_from_json(const struct tz_buf *body, const char *service,
 int tz_credentials_parse_expiry(const char *text, int64_t *ret_ns,
                                 struct tz_error *err) TZ_MUST_CHECK;
 
+/* Hand over what from holds; ret holds nothing. */
+static inline void tz_credentials_move(struct tz_credentials *ret, struct tz_credentials *from)
+{
+    *ret = *from;
+    *from = (struct tz_credentials){0};
+}
 /* May the text stand in a header line?  Not if it has control characters. */
 bool tz_credentials_is_line(const char *text);
 /* The text between the blanks and line ends around it, to be freed; NULL without memory. */

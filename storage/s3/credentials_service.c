@@ -66,11 +66,11 @@ int tz_credentials_request(struct tz_http *http, struct tz_http_request *request
     }
 }
 
-int tz_credentials_fail_status(const struct tz_http_response *response, const char *service,
+void tz_credentials_set_status(const struct tz_http_response *response, const char *service,
                                struct tz_error *err)
 {
-    return tz_fail(err, may_pass(response->status) ? TZ_UNAVAILABLE : TZ_DENIED,
-                   "%s answers with status %u", service, response->status);
+    tz_error_set(err, may_pass(response->status) ? TZ_UNAVAILABLE : TZ_DENIED, 0,
+                 "%s answers with status %u", service, response->status);
 }
 
 int tz_credentials_parse_expiry(const char *text, int64_t *ret_ns, struct tz_error *err)
@@ -132,7 +132,6 @@ int tz_credentials_from_json(const struct tz_buf *body, const char *service,
     json_decref(object);
     if (status)
         return -1;
-    *ret = found;
-    found = (struct tz_credentials){0};
+    tz_credentials_move(ret, &found);
     return 0;
 }

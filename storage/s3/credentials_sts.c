@@ -141,8 +141,7 @@ static int take_answer(const struct tz_buf *body, struct tz_credentials *ret, st
         take_text(&answer, SESSION_TOKEN, &found.session_token, err) ||
         tz_credentials_parse_expiry(text_of(&answer, EXPIRATION), &found.expires_ns, err))
         return -1;
-    *ret = found;
-    found = (struct tz_credentials){0};
+    tz_credentials_move(ret, &found);
     return 0;
 }
 

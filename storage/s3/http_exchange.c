@@ -150,13 +150,20 @@ static int set_request(CURL *easy, struct tz_http_exchange *exchange)
     return bad;
 }
 
+/* For "100 Continue"? */
+static bool asks(const struct tz_http_exchange *exchange)
+{
+    return exchange->request->body_len > TZ_HTTP_CONTINUE_MIN && !exchange->common->hasty;
+}
+
 int tz_http_exchange_begin(struct tz_http_exchange *exchange, CURL *easy, int64_t now_ns)
 {
-    if (!exchange->asked && exchange->common->hasty &&
-        add_line(&exchange->lines, "Expect:", &exchange->error))
-        return -1;
-    exchange->asked = true;
-
+    /* curl asks for any body, unless told not to. */
+    if (!exchange->expect_removed && !asks(exchange)) {
+        if (add_line(&exchange->lines, "Expect:", &exchange->error))
+            return -1;
+        exchange->expect_removed = true;
+    }
     curl_easy_reset(easy);
     exchange->easy = easy;
     exchange->started_ns = exchange->moved_ns = now_ns;

@@ -12,6 +12,9 @@
 
 #include <curl/curl.h>
 
+/* A longer body asks for "100 Continue". */
+#define TZ_HTTP_CONTINUE_MIN ((size_t)1 << 20)
+
 /* What all requests of a store have in common. */
 struct tz_http_common {
     char *ca_file; /* NULL: the system's */
@@ -32,7 +35,8 @@ struct tz_http_exchange {
     struct tz_http_flow up, down;
     struct tz_http_response response;
     size_t header_bytes; /* of all answers, also the interim ones */
-    bool asked, told;    /* for and about "100 Continue" */
+    bool continued;      /* the server said "100 Continue" */
+    bool expect_removed; /* it is not asked for that */
     bool fresh;          /* on a new connection, since the kept one was closed */
     bool room_made;
 

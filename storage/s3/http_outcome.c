@@ -7,9 +7,6 @@
 
 #include "tozai/util/banned.h"
 
-/* curl asks for "100 Continue" above that. */
-#define CONTINUE_MIN ((size_t)1 << 20)
-
 static const struct {
     CURLcode code;
     enum tz_error_kind kind;
@@ -123,7 +120,7 @@ void tz_http_exchange_end(struct tz_http_exchange *exchange, CURLcode code)
 
     fill_in_response(exchange);
     size_t len = exchange->request->body_len;
-    if (len > CONTINUE_MIN && exchange->sent == len && !exchange->told)
+    if (!exchange->expect_removed && exchange->sent == len && !exchange->continued)
         exchange->common->hasty = true;
 }
 

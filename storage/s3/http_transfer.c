@@ -84,7 +84,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
         forget_answer(exchange);
         const char *space = memchr(line, ' ', len);
         if (space && line + len - space > 4 && memcmp(space, " 100", 4) == 0)
-            exchange->told = true;
+            exchange->continued = true;
         return len;
     }
     return add_answer_header(exchange, line, len) ? CURL_WRITEFUNC_ERROR : len;

@@ -35,6 +35,7 @@ struct tz_http_exchange {
     struct tz_http_flow up, down;
     struct tz_http_response response;
     size_t header_bytes; /* of all answers, also the interim ones */
+    bool head_complete;  /* the blank line behind the headers came */
     bool continued;      /* the server said "100 Continue" */
     bool expect_removed; /* it is not asked for that */
     bool fresh;          /* on a new connection, since the kept one was closed */

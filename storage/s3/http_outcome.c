@@ -57,16 +57,25 @@ static enum tz_error_kind kind_of(CURLcode code, const char *text)
     return TZ_FAILED;
 }
 
+/* curl says that memory is short when a line of the answer's head does not fit its buffer. */
+static bool line_too_long(const struct tz_http_exchange *exchange, CURLcode code)
+{
+    long sent = 0;
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &sent);
+    return code == CURLE_OUT_OF_MEMORY && sent > 0 && !exchange->head_complete;
+}
+
 static void explain(struct tz_http_exchange *exchange, CURLcode code)
 {
     const char *text = exchange->curl_text[0] ? exchange->curl_text : curl_easy_strerror(code);
     enum tz_error_kind kind = kind_of(code, exchange->curl_text);
 
-    if (kind == TZ_NOMEM) {
+    if (line_too_long(exchange, code))
+        (void)tz_fail(&exchange->error, TZ_CORRUPT, "the answer has a header that is too long");
+    else if (kind == TZ_NOMEM)
         (void)tz_fail_nomem(&exchange->error);
-        return;
-    }
-    (void)tz_fail(&exchange->error, kind, "%s", text);
+    else
+        (void)tz_fail(&exchange->error, kind, "%s", text);
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         (void)tz_hint(&exchange->error,
                       "If the server has a certificate of your own authority, name that "
@@ -112,6 +121,9 @@ void tz_http_exchange_end(struct tz_http_exchange *exchange, CURLcode code)
     tz_http_flow_end(&exchange->down);
     if (exchange->error.kind == TZ_OK && code != CURLE_OK)
         explain(exchange, code);
+    /* An end in mid head is a good one to curl. */
+    if (exchange->error.kind == TZ_OK && !exchange->head_complete)
+        (void)tz_fail(&exchange->error, TZ_UNAVAILABLE, "the answer was cut short");
     if (exchange->error.kind != TZ_OK) {
         if (exchange->request->out)
             exchange->request->out->len = exchange->out_len;

@@ -39,6 +39,7 @@ static void forget_answer(struct tz_http_exchange *exchange)
     if (exchange->request->out)
         exchange->request->out->len = exchange->out_len;
     exchange->room_made = false;
+    exchange->head_complete = false;
 }
 
 static int add_answer_header(struct tz_http_exchange *exchange, const char *line, size_t len)
@@ -87,6 +88,9 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
             exchange->continued = true;
         return len;
     }
+    /* Those after the body of a chunked answer are headers like others. */
+    if (*line == '\r' || *line == '\n')
+        exchange->head_complete = true;
     return add_answer_header(exchange, line, len) ? CURL_WRITEFUNC_ERROR : len;
 }
 

@@ -11,137 +11,96 @@
  *     <AccessKeyId>..., <SecretAccessKey>..., <SessionToken>..., <Expiration>...
  *   <ErrorResponse><Error><Code>..., <Message>...
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include "credentials_private.h"
 #include "sigv4.h"
+#include "xml.h"
 
-#include <expat.h>
+#include <stddef.h>
 
 #include "tozai/util/banned.h"
 
 #define SERVICE   "STS"
 #define TIMEOUT_S 10
 #define TRIES     3
-#define TEXT_MAX  ((size_t)16 << 10)
 
-/* The elements that are read, wherever they stand; each has one place in an answer. */
-enum { ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, EXPIRATION, CODE, MESSAGE, ELEMENTS };
-static const char *const element_names[ELEMENTS] = {
-    [ACCESS_KEY] = "AccessKeyId",
-    [SECRET_KEY] = "SecretAccessKey",
-    [SESSION_TOKEN] = "SessionToken",
-    [EXPIRATION] = "Expiration",
-    [CODE] = "Code",
-    [MESSAGE] = "Message",
-};
-
+/* What is read of an answer, each at the end of its path.  Not there: NULL. */
 struct answer {
-    struct tz_buf texts[ELEMENTS];
-    int inside; /* of which element, -1: none */
-    bool failed;
+    char *access_key, *secret_key, *session_token, *expiration;
+    char *code, *message;
 };
+static const struct {
+    const char *path;
+    size_t offset;
+} elements[] = {
+    {"/Credentials/AccessKeyId", offsetof(struct answer, access_key)},
+    {"/Credentials/SecretAccessKey", offsetof(struct answer, secret_key)},
+    {"/Credentials/SessionToken", offsetof(struct answer, session_token)},
+    {"/Credentials/Expiration", offsetof(struct answer, expiration)},
+    {"Error/Code", offsetof(struct answer, code)},
+    {"Error/Message", offsetof(struct answer, message)},
+};
+
+static char **member_at(struct answer *answer, size_t offset)
+{
+    return (char **)((char *)answer + offset);
+}
 
 static void scoped_answer(struct answer *answer)
 {
-    for (size_t i = 0; i < ELEMENTS; i++)
-        tz_credentials_wipe_buf(&answer->texts[i]);
+    for (size_t i = 0; i < TZ_COUNT(elements); i++)
+        tz_credentials_wipe(*member_at(answer, elements[i].offset));
 }
 
-static void on_begin(void *state, const char *name, const char **attributes)
+static bool ends_with(const char *path, const char *end)
 {
-    struct answer *answer = state;
-    (void)attributes;
-    answer->inside = -1;
-    for (int i = 0; i < ELEMENTS; i++)
-        if (strcmp(name, element_names[i]) == 0)
-            answer->inside = i;
+    size_t len = strlen(path), end_len = strlen(end);
+    return len >= end_len && strcmp(path + len - end_len, end) == 0;
 }
 
-static void on_end(void *state, const char *name)
+static int take_element(void *arg, const char *path, const char *text, size_t len,
+                        struct tz_error *err)
 {
-    struct answer *answer = state;
-    (void)name;
-    answer->inside = -1;
-}
-
-static void on_text(void *state, const char *text, int len)
-{
-    struct answer *answer = state;
-    if (answer->inside < 0)
-        return;
-    struct tz_buf *to = &answer->texts[answer->inside];
-    if (to->len + (size_t)len >= TEXT_MAX || tz_buf_reserve(to, TEXT_MAX - to->len, NULL) ||
-        tz_buf_append(to, text, (size_t)len, NULL))
-        answer->failed = true;
-}
-
-/* Every text ends with a NUL that len does not count. */
-static int parse_answer(const struct tz_buf *body, struct answer *ret, struct tz_error *err)
-{
-    XML_Parser parser = XML_ParserCreate(NULL);
-    if (!parser)
-        return tz_fail_nomem(err);
-    ret->inside = -1;
-    XML_SetUserData(parser, ret);
-    XML_SetElementHandler(parser, on_begin, on_end);
-    XML_SetCharacterDataHandler(parser, on_text);
-    enum XML_Status status = XML_Parse(parser, (const char *)body->data, (int)body->len, 1);
-    XML_ParserFree(parser);
-    if (status != XML_STATUS_OK || ret->failed)
-        return tz_fail(err, TZ_UNAVAILABLE, SERVICE " does not answer in XML");
-    for (size_t i = 0; i < ELEMENTS; i++) {
-        if (tz_buf_append(&ret->texts[i], "", 1, err))
-            return -1;
-        ret->texts[i].len--;
+    for (size_t i = 0; i < TZ_COUNT(elements); i++) {
+        char **member = member_at(arg, elements[i].offset);
+        if (len == 0 || *member || !ends_with(path, elements[i].path))
+            continue;
+        *member = strdup(text);
+        return *member ? 0 : tz_fail_nomem(err);
     }
     return 0;
 }
 
-static const char *text_of(const struct answer *answer, int element)
-{
-    return (const char *)answer->texts[element].data;
-}
-
-/* A token that has ended is replaced by the cluster, and a look at its issuer can fail. */
+/* A failure to ask the token's issuer passes, although its status is 400. */
 static int fail_answer(const struct tz_http_response *response, struct tz_error *err)
 {
     TZ_SCOPED(scoped_answer) struct answer answer = {0};
-    (void)tz_credentials_fail_status(response, SERVICE, err);
-    if (response->text.len == 0 || parse_answer(&response->text, &answer, NULL) ||
-        !*text_of(&answer, CODE))
-        return -1;
-    const char *code = text_of(&answer, CODE);
-    if (err && strcmp(code, "IDPCommunicationError") == 0)
-        err->kind = TZ_UNAVAILABLE;
+    const struct tz_buf *text = &response->text;
+    if (tz_xml_read(text->data, text->len, take_element, &answer, NULL) || !answer.code)
+        return tz_credentials_fail_status(response, SERVICE, err);
+    tz_credentials_set_status(response, SERVICE, err);
     enum tz_error_kind kind = err ? err->kind : TZ_DENIED;
-    return tz_fail(err, kind, SERVICE " refuses the role: %.100s: %.300s", code,
-                   text_of(&answer, MESSAGE));
-}
-
-static int take_text(struct answer *answer, int element, char **ret, struct tz_error *err)
-{
-    *ret = strndup(text_of(answer, element), answer->texts[element].len);
-    return *ret ? 0 : tz_fail_nomem(err);
+    if (strcmp(answer.code, "IDPCommunicationError") == 0)
+        kind = TZ_UNAVAILABLE;
+    return tz_fail(err, kind, SERVICE " refuses the role: %.100s: %.300s", answer.code,
+                   answer.message ? answer.message : "");
 }
 
 static int take_answer(const struct tz_buf *body, struct tz_credentials *ret, struct tz_error *err)
 {
     TZ_SCOPED(scoped_answer) struct answer answer = {0};
-    TZ_SCOPED(tz_scoped_credentials) struct tz_credentials found = {0};
-    if (parse_answer(body, &answer, err))
-        return -1;
-    for (int i = ACCESS_KEY; i <= EXPIRATION; i++)
-        if (!*text_of(&answer, i))
-            return tz_fail(err, TZ_UNAVAILABLE, SERVICE " answers without %s", element_names[i]);
-    if (take_text(&answer, ACCESS_KEY, &found.access_key, err) ||
-        take_text(&answer, SECRET_KEY, &found.secret_key, err) ||
-        take_text(&answer, SESSION_TOKEN, &found.session_token, err) ||
-        tz_credentials_parse_expiry(text_of(&answer, EXPIRATION), &found.expires_ns, err))
-        return -1;
-    tz_credentials_move(ret, &found);
+    if (tz_xml_read(body->data, body->len, take_element, &answer, err)) {
+        /* Not an object of the store that is damaged. */
+        if (err && err->kind == TZ_CORRUPT)
+            err->kind = TZ_UNAVAILABLE;
+        return tz_while(err, SERVICE);
+    }
+    if (!answer.access_key || !answer.secret_key || !answer.session_token || !answer.expiration)
+        return tz_fail(err, TZ_UNAVAILABLE, SERVICE " answers without keys");
+    if (tz_credentials_parse_expiry(answer.expiration, &ret->expires_ns, err))
+        return tz_while(err, SERVICE);
+    ret->access_key = TZ_TAKE(answer.access_key);
+    ret->secret_key = TZ_TAKE(answer.secret_key);
+    ret->session_token = TZ_TAKE(answer.session_token);
     return 0;
 }
 

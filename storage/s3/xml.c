@@ -1,3 +1,7 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include "xml.h"
 
 #include "tozai/util/buf.h"
@@ -139,8 +143,13 @@ int tz_xml_read(const void *data, size_t len, tz_xml_element_fn *element, void *
     reader.parser = XML_ParserCreate("UTF-8");
     if (!reader.parser)
         return tz_fail_nomem(err);
-    int status = parse(&reader, len ? data : "", len);
+    /* It may hold secrets (STS): so it is never moved, and wiped. */
+    int status = tz_buf_reserve(&reader.text, TZ_XML_TEXT_MAX + 1, &reader.error);
+    if (status == 0)
+        status = parse(&reader, len ? data : "", len);
     XML_ParserFree(reader.parser);
+    if (reader.text.data)
+        explicit_bzero(reader.text.data, reader.text.cap);
     tz_buf_clear(&reader.text);
     if (status && err)
         *err = reader.error;

@@ -5,7 +5,7 @@
  * and a document type, with which entities could be declared, is refused.  Attributes, comments and
  * processing instructions are ignored, prefixes of names ("s3:Key") are dropped.
  *
- * Memory: the path and the text of the open elements.  Any number of threads.
+ * Memory: the path and the text of the open elements, which is wiped.  Any number of threads.
  */
 #ifndef TOZAI_STORAGE_S3_XML_H
 #define TOZAI_STORAGE_S3_XML_H

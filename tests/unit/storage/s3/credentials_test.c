@@ -586,9 +586,11 @@ static void sts_says_why_not(void **state)
     assert_refused(f, TZ_DENIED);
     answer_with(f, 200, 0);
     assert_refused(f, TZ_UNAVAILABLE);
-    f->services.text = "<a><AccessKeyId>A</AccessKeyId></a>";
+    f->services.text = "<a><Credentials><AccessKeyId>A</AccessKeyId></Credentials></a>";
     assert_refused(f, TZ_UNAVAILABLE);
-    assert_non_null(strstr(f->err.message, "SecretAccessKey"));
+    assert_non_null(strstr(f->err.message, "STS answers without keys"));
+    f->services.text = "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>";
+    assert_refused(f, TZ_UNAVAILABLE);
     f->services.text = NULL;
     answer_with(f, 503, 2);
     assert_key_anew(f, "ASIA1");

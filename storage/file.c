@@ -4,6 +4,7 @@
 
 #include "tozai/util/file.h"
 #include "file_driver.h"
+#include "tozai/util/hex.h"
 #include "tozai/util/time.h"
 
 #include <errno.h>
@@ -17,36 +18,6 @@
 bool tz_file_missing(const struct tz_file_store *store, int number)
 {
     return (number == ENOENT || number == ENOTDIR) && !tz_file_gone(store);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* "%20" is a space; false if a '%' is not followed by two digits, or if they make a NUL. */
-static bool percent_decode(char *text)
-{
-    char *to = text;
-    for (const char *from = text; *from; from++, to++) {
-        *to = *from;
-        if (*from != '%')
-            continue;
-        int high = hex_digit(from[1]);
-        int low = high < 0 ? -1 : hex_digit(from[2]);
-        if (low < 0 || (high == 0 && low == 0))
-            return false;
-        *to = (char)(high * 16 + low);
-        from += 2;
-    }
-    *to = '\0';
-    return true;
 }
 
 /* "file:///a/b" and "file:/a/b" are "/a/b". */
@@ -66,7 +37,7 @@ int tz_store_local_path(char **ret, const char *url, struct tz_error *err)
     TZ_SCOPED(tz_scoped_free) char *text = strdup(path);
     if (!text)
         return tz_fail_nomem(err);
-    if (!percent_decode(text)) {
+    if (!tz_percent_decode(text)) {
         (void)tz_fail(err, TZ_INVALID, "'%s' has a '%%' without two digits behind it", url);
         return tz_hint(err, "write %%25 for the character itself");
     }

@@ -8,6 +8,7 @@
 static const struct tz_store_driver *const drivers[] = {
     &tz_store_driver_file,
     &tz_store_driver_mem,
+    &tz_store_driver_s3,
 };
 
 struct tz_store {

@@ -167,15 +167,12 @@ static bool is_locked(const struct tz_config_store *store)
 static void check_store(struct round *round)
 {
     const struct tz_config_store *store = round->config;
-    const struct tz_store_options opening = {
-        .name = store->name,
-        .url = store->url,
-        .location = store->location,
-        .timeout_s = store->timeout_s,
-    };
+    struct tz_store_options opening;
+    struct tz_store_s3_options s3;
     struct tz_error why = {0};
     char name[NAME_LEN];
 
+    tz_config_store_options(store, &opening, &s3);
     if (tz_store_open(&round->store, &opening, &why)) {
         tell_error(round, "", &why);
         return;

@@ -11,6 +11,7 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
                         const char *only_store, bool create, bool read_only, struct tz_error *err)
 {
     struct tz_store_options stores[TZ_MIRROR_MAX_STORES] = {{0}};
+    struct tz_store_s3_options s3[TZ_MIRROR_MAX_STORES];
     struct tz_mirror_options options = {0};
     size_t count = 0;
 
@@ -18,14 +19,10 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
         const struct tz_config_store *store = &config->stores[i];
         if (only_store && strcmp(only_store, store->name) != 0)
             continue;
-        stores[count++] = (struct tz_store_options){
-            .name = store->name,
-            .url = store->url,
-            .location = store->location,
-            .read_only = read_only,
-            .create = create,
-            .timeout_s = store->timeout_s,
-        };
+        tz_config_store_options(store, &stores[count], &s3[count]);
+        stores[count].read_only = read_only;
+        stores[count].create = create;
+        count++;
     }
     if (count == 0)
         return tz_fail(err, TZ_INVALID, "there is no store '%s' in '%s'", only_store, config->file);

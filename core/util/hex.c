@@ -36,3 +36,26 @@ bool tz_unhex(uint8_t *data, size_t len, const char *text)
     }
     return true;
 }
+
+static int any_digit_value(char c)
+{
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : digit_value(c);
+}
+
+bool tz_percent_decode(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; from++, to++) {
+        *to = *from;
+        if (*from != '%')
+            continue;
+        int high = any_digit_value(from[1]);
+        int low = high < 0 ? -1 : any_digit_value(from[2]);
+        if (low < 0 || (high == 0 && low == 0))
+            return false;
+        *to = (char)(high << 4 | low);
+        from += 2;
+    }
+    *to = '\0';
+    return true;
+}

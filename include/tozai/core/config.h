@@ -16,7 +16,7 @@
 #ifndef TOZAI_CORE_CONFIG_H
 #define TOZAI_CORE_CONFIG_H
 
-#include "tozai/util/error.h"
+#include "tozai/storage/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -114,6 +114,10 @@ const char *tz_source_type_name(enum tz_source_type type);
  */
 const char *tz_config_pair_value(const struct tz_config_pair *pairs, size_t count,
                                  const char *section, const char *key, size_t index);
+
+/* How the store is to be opened: both borrow from the configuration, and *ret points to *ret_s3. */
+void tz_config_store_options(const struct tz_config_store *store, struct tz_store_options *ret,
+                             struct tz_store_s3_options *ret_s3);
 
 /* The word of the list that is nearest to word (edit distance), or NULL if none is near. */
 const char *tz_nearest_word(const char *word, const char *const *words, size_t count);

@@ -30,6 +30,7 @@ struct tz_store_driver {
 
 extern const struct tz_store_driver tz_store_driver_file;
 extern const struct tz_store_driver tz_store_driver_mem;
+extern const struct tz_store_driver tz_store_driver_s3;
 
 /*
  * Make a store of a driver directly, as tests do with wrappers.  state becomes the store's; it is

@@ -27,13 +27,30 @@
 
 #define TZ_STORE_NAME_MAX 200
 
+/* What only buckets have. */
+enum tz_store_path { TZ_STORE_PATH_DEFAULT = 0, TZ_STORE_PATH_YES, TZ_STORE_PATH_NO };
+struct tz_store_s3_options {
+    const char *endpoint;         /* "https://s3.example.com"; NULL: AWS's own of the region */
+    const char *region;           /* NULL: "us-east-1" */
+    const char *credentials_file; /* NULL: environment, then the machine's own */
+    const char *profile;          /* NULL: "default" */
+    enum tz_store_path path_style;
+    const char *ca_file;       /* NULL: the system's */
+    const char *storage_class; /* NULL: the bucket's default */
+    unsigned connections;      /* 0: 8 */
+    bool lock_bucket;          /* a bucket that is made gets object lock */
+    bool conditional_put;      /* a probe has seen that the server keeps to If-None-Match */
+};
+
 struct tz_store_options {
     const char *name; /* from the configuration: "east" */
     const char *url;
-    const char *location; /* "tokyo"; may be NULL */
-    bool read_only;       /* refuse every change before it is tried */
-    bool create;          /* make the top directory where it is missing (init) */
-    unsigned timeout_s;   /* 0: the driver's default */
+    const char *location;                  /* "tokyo"; may be NULL */
+    bool read_only;                        /* refuse every change before it is tried */
+    bool create;                           /* make the top directory where it is missing (init) */
+    unsigned timeout_s;                    /* 0: the driver's default */
+    uint64_t upload_limit, download_limit; /* bytes per second; 0: none */
+    const struct tz_store_s3_options *s3;  /* NULL: defaults */
 };
 
 struct tz_store_stat {

@@ -1,0 +1,56 @@
+#include "tozai/core/config.h"
+
+#include "tozai/util/time.h"
+
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+static const char *setting(const struct tz_config_store *store, const char *key)
+{
+    return tz_config_pair_value(store->more, store->more_count, NULL, key, 0);
+}
+
+/* Numbers were checked when the configuration was read. */
+static uint64_t number(const struct tz_config_store *store, const char *key)
+{
+    const char *text = setting(store, key);
+    uint64_t value = 0;
+
+    return text && !tz_size_parse(text, &value, NULL) ? value : 0;
+}
+
+static enum tz_store_path path_style(const struct tz_config_store *store)
+{
+    const char *text = setting(store, "path_style");
+
+    if (!text)
+        return TZ_STORE_PATH_DEFAULT;
+    return strcmp(text, "yes") == 0 ? TZ_STORE_PATH_YES : TZ_STORE_PATH_NO;
+}
+
+void tz_config_store_options(const struct tz_config_store *store, struct tz_store_options *ret,
+                             struct tz_store_s3_options *ret_s3)
+{
+    const char *lock = setting(store, "object_lock");
+
+    *ret_s3 = (struct tz_store_s3_options){
+        .endpoint = setting(store, "endpoint"),
+        .region = setting(store, "region"),
+        .credentials_file = setting(store, "credentials_file"),
+        .path_style = path_style(store),
+        .ca_file = setting(store, "ca_file"),
+        .storage_class = setting(store, "storage_class"),
+        .connections = (unsigned)number(store, "connections"),
+        .lock_bucket = lock && strcmp(lock, "none") != 0,
+    };
+    *ret = (struct tz_store_options){
+        .name = store->name,
+        .url = store->url,
+        .location = store->location,
+        .timeout_s = store->timeout_s,
+        .upload_limit = number(store, "upload_limit"),
+        .download_limit = number(store, "download_limit"),
+        .s3 = ret_s3,
+    };
+}

@@ -1,0 +1,214 @@
+/*
+ * Listing: ListObjectsV2, a page of at most 1000 keys at a time.
+ */
+#include "s3.h"
+#include "xml.h"
+
+#include "tozai/util/hex.h"
+#include "tozai/util/time.h"
+
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+#define PAGE_KEYS 2000 /* more than any server gives at once */
+
+struct item {
+    char *key; /* as the server wrote it */
+    struct tz_store_stat stat;
+};
+
+struct page {
+    struct item items[PAGE_KEYS];
+    size_t count;
+    struct item next; /* the one whose elements are coming */
+    bool encoded;     /* keys are percent-encoded */
+    bool truncated;
+    char *token;
+};
+
+static void page_clear(struct page *page)
+{
+    for (size_t i = 0; i < page->count; i++)
+        free(page->items[i].key);
+    free(page->next.key);
+    free(page->token);
+    page->next = (struct item){0};
+    page->count = 0;
+    page->token = NULL;
+    page->encoded = page->truncated = false;
+}
+
+static void page_free(struct page *page)
+{
+    if (page)
+        page_clear(page);
+    free(page);
+}
+TZ_DEFINE_SCOPED(struct page *, scoped_page, page_free)
+
+static int keep_text(char **to, const char *text, struct tz_error *err)
+{
+    free(*to);
+    *to = strdup(text);
+    return *to ? 0 : tz_fail_nomem(err);
+}
+
+static int read_size(const char *text, uint64_t *ret, struct tz_error *err)
+{
+    uint64_t size = 0;
+
+    for (const char *p = text; *p; p++) {
+        if (*p < '0' || *p > '9' || size > UINT64_MAX / 10 - 1)
+            return tz_fail(err, TZ_CORRUPT, "a listing has '%s' for a size", text);
+        size = size * 10 + (uint64_t)(*p - '0');
+    }
+    *ret = size;
+    return 0;
+}
+
+/* In whole seconds, as a HEAD says it. */
+static int read_time(const char *text, int64_t *ret_ns, struct tz_error *err)
+{
+    if (tz_time_parse(text, 0, ret_ns, err))
+        return -1;
+    *ret_ns -= *ret_ns % TZ_SECOND_NS;
+    return 0;
+}
+
+static int end_item(struct page *page, struct tz_error *err)
+{
+    if (!page->next.key)
+        return tz_fail(err, TZ_CORRUPT, "a listing has an object without a key");
+    if (page->count == PAGE_KEYS)
+        return tz_fail(err, TZ_CORRUPT, "a page of a listing is too long");
+    page->next.stat.exists = true;
+    page->items[page->count++] = page->next;
+    page->next = (struct item){0};
+    return 0;
+}
+
+/* Called at the end of each element. */
+static int see_element(void *arg, const char *path, const char *text, size_t len,
+                       struct tz_error *err)
+{
+    static const char root[] = "ListBucketResult/";
+    struct page *page = arg;
+
+    if (strncmp(path, root, strlen(root)) != 0)
+        return 0;
+    path += strlen(root);
+    (void)len;
+    if (strcmp(path, "Contents/Key") == 0)
+        return keep_text(&page->next.key, text, err);
+    if (strcmp(path, "Contents/Size") == 0)
+        return read_size(text, &page->next.stat.size, err);
+    if (strcmp(path, "Contents/LastModified") == 0)
+        return read_time(text, &page->next.stat.changed_ns, err);
+    if (strcmp(path, "Contents") == 0)
+        return end_item(page, err);
+    if (strcmp(path, "NextContinuationToken") == 0)
+        return keep_text(&page->token, text, err);
+    if (strcmp(path, "IsTruncated") == 0)
+        page->truncated = strcmp(text, "true") == 0;
+    else if (strcmp(path, "EncodingType") == 0)
+        page->encoded = strcmp(text, "url") == 0;
+    return 0;
+}
+
+static int read_page(struct tz_s3_store *store, const char *prefix, const char *token,
+                     struct page *page, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    struct tz_s3_call call = {.method = "GET", .verb = "list"};
+
+    tz_s3_add_query(&call, "list-type", "2");
+    tz_s3_add_query(&call, "encoding-type", "url");
+    tz_s3_add_query(&call, "prefix", prefix);
+    if (token)
+        tz_s3_add_query(&call, "continuation-token", token);
+    if (tz_s3_call(store, &call, &response, err))
+        return -1;
+    if (tz_xml_read(response.text.data, response.text.len, see_element, page, err))
+        return tz_while(err, "list 's3://%s/%s'", store->bucket, prefix);
+    if (page->truncated && !page->token)
+        return tz_fail(err, TZ_CORRUPT,
+                       "list 's3://%s/%s': a page says neither that it is the "
+                       "last nor how to go on",
+                       store->bucket, prefix);
+    return 0;
+}
+
+/* In place, as forms are encoded: '+' is a space. */
+static bool decode_key(char *key)
+{
+    for (char *p = key; *p; p++)
+        if (*p == '+')
+            *p = ' ';
+    return tz_percent_decode(key);
+}
+
+struct listing {
+    struct tz_s3_store *store;
+    const char *prefix;
+    tz_store_found_fn *found;
+    void *arg;
+    char last[TZ_STORE_NAME_MAX + 1];
+};
+
+/* Names that no store has are others' objects. */
+static int emit(struct listing *listing, const struct item *item, struct tz_error *err)
+{
+    size_t skip = strlen(listing->store->prefix);
+
+    if (strncmp(item->key, listing->store->prefix, skip) != 0 ||
+        strncmp(item->key + skip, listing->prefix, strlen(listing->prefix)) != 0)
+        return tz_fail(err, TZ_CORRUPT, "the listing has '%s', which was not asked for", item->key);
+    const char *name = item->key + skip;
+    if (!tz_store_name_valid(name))
+        return 0;
+    if (listing->last[0] && strcmp(listing->last, name) >= 0)
+        return tz_fail(err, TZ_CORRUPT, "the listing has '%s' behind '%s'", name, listing->last);
+    memcpy(listing->last, name, strlen(name) + 1);
+    return listing->found(listing->arg, name, &item->stat, err);
+}
+
+static int emit_page(struct listing *listing, struct page *page, struct tz_error *err)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        if (page->encoded && !decode_key(page->items[i].key))
+            return tz_fail(err, TZ_CORRUPT, "the listing has the key '%s'", page->items[i].key);
+        if (emit(listing, &page->items[i], err))
+            return -1;
+    }
+    return 0;
+}
+
+int tz_s3_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
+               struct tz_error *err)
+{
+    struct tz_s3_store *store = state;
+    struct listing listing = {.store = store, .prefix = prefix, .found = found, .arg = arg};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf key = {0};
+    TZ_SCOPED(tz_scoped_free) char *token = NULL;
+    TZ_SCOPED(scoped_page) struct page *page = calloc(1, sizeof(*page));
+
+    if (!page)
+        return tz_fail_nomem(err);
+    if (tz_buf_printf(&key, err, "%s%s", store->prefix, prefix))
+        return -1;
+    for (bool more = true; more;) {
+        page_clear(page);
+        if (read_page(store, (const char *)key.data, token, page, err) ||
+            emit_page(&listing, page, err))
+            return -1;
+        more = page->truncated;
+        if (more && token && strcmp(token, page->token) == 0)
+            return tz_fail(err, TZ_CORRUPT, "list 's3://%s/%s': the pages go round in a circle",
+                           store->bucket, (const char *)key.data);
+        free(token);
+        token = page->token;
+        page->token = NULL;
+    }
+    return 0;
+}

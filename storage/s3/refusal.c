@@ -1,0 +1,155 @@
+/*
+ * What a server means by an answer that is no success.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html lists most of the codes;
+ * others are those of Ceph and Swift.
+ */
+#include "s3.h"
+
+#include "xml.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+enum { AGAIN = 1, SKEWED = 2, CREDENTIALS = 4 };
+
+struct meaning {
+    const char *code;
+    enum tz_error_kind kind;
+    unsigned flags;
+    const char *hint;
+};
+
+#define CHECK_KEYS   "check the access key and its secret in the store's credentials"
+#define CHECK_REGION "set 'region' of the store to the bucket's, and 'endpoint' to that region's"
+#define CHECK_POLICY                                                                               \
+    "the credentials need s3:PutObject, s3:GetObject and s3:ListBucket (see the guide on S3 "      \
+    "stores)"
+#define CHECK_CLOCK "set the clock of this machine (NTP)"
+
+static const struct meaning meanings[] = {
+    {"AccessDenied", TZ_DENIED, 0, CHECK_POLICY},
+    {"AccountProblem", TZ_DENIED, 0, "the provider has a problem with the account: ask there"},
+    {"AllAccessDisabled", TZ_DENIED, 0, "the provider has disabled the bucket: ask there"},
+    {"AuthorizationHeaderMalformed", TZ_INVALID, 0, CHECK_REGION},
+    {"BadDigest", TZ_UNAVAILABLE, AGAIN, "bytes were damaged on the way"},
+    {"ConditionalRequestConflict", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"EntityTooLarge", TZ_INVALID, 0, "make 'pack_size' smaller"},
+    {"ExpiredToken", TZ_DENIED, CREDENTIALS, "the session has ended: fetch new credentials"},
+    {"IllegalLocationConstraintException", TZ_INVALID, 0, CHECK_REGION},
+    {"IncompleteBody", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"InternalError", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"InvalidAccessKeyId", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
+    {"InvalidObjectState", TZ_DENIED, 0,
+     "the object is in an archive class: bring it back at the provider first, and set no lifecycle "
+     "rule that moves it there"},
+    {"InvalidRange", TZ_NOT_FOUND, 0, NULL},
+    {"InvalidToken", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
+    {"NoSuchBucket", TZ_UNAVAILABLE, 0, "make the bucket at the provider, or correct 'url'"},
+    {"NoSuchKey", TZ_NOT_FOUND, 0, NULL},
+    {"NoSuchUpload", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"NoSuchVersion", TZ_NOT_FOUND, 0, NULL},
+    {"NotImplemented", TZ_UNSUPPORTED, 0, NULL},
+    {"NotSignedUp", TZ_DENIED, 0, "the account has no S3 service"},
+    {"OperationAborted", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"PermanentRedirect", TZ_INVALID, 0, CHECK_REGION},
+    {"PreconditionFailed", TZ_EXISTS, 0, NULL},
+    {"QuotaExceeded", TZ_NOSPC, 0, "the bucket or the account has reached its quota"},
+    {"RequestTimeTooSkewed", TZ_DENIED, SKEWED, CHECK_CLOCK},
+    {"RequestExpired", TZ_DENIED, SKEWED, CHECK_CLOCK},
+    {"RequestTimeout", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"ServiceUnavailable", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"SignatureDoesNotMatch", TZ_DENIED, 0, CHECK_KEYS},
+    {"SlowDown", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"TemporaryRedirect", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"TokenRefreshRequired", TZ_DENIED, CREDENTIALS, NULL},
+    {"TooManyRequests", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"XAmzContentSHA256Mismatch", TZ_UNAVAILABLE, AGAIN, "bytes were damaged on the way"},
+};
+
+/* Answers without a body, as HEAD has them, and codes that nobody listed. */
+static struct meaning of_status(unsigned status)
+{
+    static const struct meaning known[] = {
+        {"301", TZ_INVALID, 0, CHECK_REGION},
+        {"307", TZ_UNAVAILABLE, AGAIN, NULL},
+        {"401", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
+        {"403", TZ_DENIED, CREDENTIALS, CHECK_POLICY},
+        {"404", TZ_NOT_FOUND, 0, NULL},
+        {"408", TZ_UNAVAILABLE, AGAIN, NULL},
+        {"409", TZ_UNAVAILABLE, AGAIN, NULL},
+        {"412", TZ_EXISTS, 0, NULL},
+        {"429", TZ_UNAVAILABLE, AGAIN, NULL},
+        {"501", TZ_UNSUPPORTED, 0, NULL},
+        {"507", TZ_NOSPC, 0, NULL},
+    };
+    char text[16];
+
+    (void)snprintf(text, sizeof(text), "%u", status);
+    for (size_t i = 0; i < TZ_COUNT(known); i++)
+        if (strcmp(known[i].code, text) == 0)
+            return known[i];
+    if (status >= 500)
+        return (struct meaning){NULL, TZ_UNAVAILABLE, AGAIN, NULL};
+    return (struct meaning){NULL, TZ_FAILED, 0, NULL};
+}
+
+static struct meaning of_code(const char *code, unsigned status)
+{
+    for (size_t i = 0; i < TZ_COUNT(meanings); i++)
+        if (strcmp(meanings[i].code, code) == 0)
+            return meanings[i];
+    return of_status(status);
+}
+
+/* No line breaks and no control characters in what is shown. */
+static void copy_shown(char *to, size_t size, const char *text, size_t len)
+{
+    len = TZ_MIN(len, size - 1);
+    memcpy(to, text, len);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            to[i] = ' ';
+    to[len] = '\0';
+}
+
+static int see_text(void *arg, const char *path, const char *text, size_t len, struct tz_error *err)
+{
+    struct tz_s3_refusal *refusal = arg;
+
+    (void)err;
+    if (strcmp(path, "Error/Code") == 0)
+        copy_shown(refusal->code, sizeof(refusal->code), text, len);
+    else if (strcmp(path, "Error/Message") == 0)
+        copy_shown(refusal->message, sizeof(refusal->message), text, len);
+    return 0;
+}
+
+void tz_s3_read_refusal(const struct tz_http_response *response, struct tz_s3_refusal *ret)
+{
+    *ret = (struct tz_s3_refusal){0};
+    /* A proxy's page is no XML: then the status must do. */
+    if (response->text.len > 0 &&
+        tz_xml_read(response->text.data, response->text.len, see_text, ret, NULL))
+        ret->code[0] = ret->message[0] = '\0';
+    struct meaning meaning = of_code(ret->code, response->status);
+    ret->kind = meaning.kind;
+    ret->again = meaning.flags & AGAIN;
+    ret->skewed = meaning.flags & SKEWED;
+    ret->credentials = meaning.flags & CREDENTIALS;
+    ret->hint = meaning.hint;
+}
+
+int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
+                 const struct tz_http_response *response, const struct tz_s3_refusal *refusal,
+                 struct tz_error *err)
+{
+    bool words = refusal->message[0] != '\0';
+
+    (void)tz_fail(err, refusal->kind, "%s '%s' in 's3://%s': %u %s%s%s", call->verb,
+                  call->name ? call->name : "", store->bucket, response->status,
+                  refusal->code[0] ? refusal->code : "(no code)", words ? ": " : "",
+                  refusal->message);
+    return refusal->hint ? tz_hint(err, "%s", refusal->hint) : -1;
+}

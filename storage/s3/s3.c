@@ -1,0 +1,372 @@
+/*
+ * The S3 driver: opening, and requests for one object.
+ */
+#include "s3.h"
+
+#include "tozai/util/hex.h"
+#include "tozai/util/time.h"
+
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+#define TOKENS      500
+#define RANGE_TEXT  64
+#define CONNECTIONS 8
+
+static void s3_free(void *state)
+{
+    struct tz_s3_store *store = state;
+
+    if (!store)
+        return;
+    tz_provider_free(store->provider);
+    tz_http_free(store->http);
+    (void)pthread_mutex_destroy(&store->mutex);
+    free(store->bucket);
+    free(store->prefix);
+    free(store->base);
+    free(store->host);
+    free(store->region);
+    free(store->storage_class);
+    free(store);
+}
+TZ_DEFINE_SCOPED(struct tz_s3_store *, scoped_s3_store, s3_free)
+
+static int open_parts(struct tz_s3_store *store, const struct tz_store_options *options,
+                      struct tz_error *err)
+{
+    const struct tz_store_s3_options none = {0};
+    const struct tz_store_s3_options *s3 = options->s3 ? options->s3 : &none;
+    const struct tz_http_options http = {
+        .ca_file = s3->ca_file,
+        .connections = s3->connections ? s3->connections : CONNECTIONS,
+        .timeout_s = options->timeout_s,
+        .upload[0].rate = options->upload_limit,
+        .download[0].rate = options->download_limit,
+    };
+    const struct tz_credentials_options credentials = {
+        .file = s3->credentials_file,
+        .profile = s3->profile,
+        .region = store->region,
+    };
+
+    if (s3->storage_class) {
+        store->storage_class = strdup(s3->storage_class);
+        if (!store->storage_class)
+            return tz_fail_nomem(err);
+    }
+    if (tz_http_new(&store->http, &http, err) ||
+        tz_provider_new(&store->provider, store->http, &credentials, err))
+        return -1;
+    return 0;
+}
+
+/* A listing of one key shows whether the bucket is there and may be read. */
+static int look_at_bucket(struct tz_s3_store *store, bool *ret_missing, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    struct tz_s3_call call = {.method = "GET", .verb = "list"};
+
+    tz_s3_add_query(&call, "list-type", "2");
+    tz_s3_add_query(&call, "max-keys", "1");
+    tz_s3_add_query(&call, "prefix", store->prefix);
+    int status = tz_s3_call(store, &call, &response, err);
+    if (ret_missing)
+        *ret_missing = response.status == 404;
+    return status;
+}
+
+/* AWS wants to be told the region of a new bucket, unless it is us-east-1. */
+static int make_bucket(struct tz_s3_store *store, bool locked, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+    struct tz_s3_call call = {.method = "PUT", .verb = "make"};
+
+    if (strcmp(store->region, TZ_S3_DEFAULT_REGION) != 0 &&
+        tz_buf_printf(&body, err,
+                      "<CreateBucketConfiguration "
+                      "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>%s"
+                      "</LocationConstraint></CreateBucketConfiguration>",
+                      store->region))
+        return -1;
+    call.body = body.data;
+    call.body_len = body.len;
+    if (locked)
+        tz_s3_add_header(&call, "x-amz-bucket-object-lock-enabled", "true");
+    return tz_s3_call(store, &call, &response, err);
+}
+
+/* With create, make it where it is missing. */
+static int find_bucket(struct tz_s3_store *store, const struct tz_store_options *options,
+                       struct tz_error *err)
+{
+    struct tz_error why = {0};
+    bool missing = false;
+
+    if (!look_at_bucket(store, &missing, &why))
+        return 0;
+    if (missing && options->create && !options->read_only)
+        return make_bucket(store, options->s3 && options->s3->lock_bucket, err);
+    if (err)
+        *err = why;
+    return -1;
+}
+
+static int s3_open(void **ret, const struct tz_store_options *options, struct tz_error *err)
+{
+    TZ_SCOPED(scoped_s3_store) struct tz_s3_store *store = calloc(1, sizeof(*store));
+    const struct tz_store_s3_options *s3 = options->s3;
+
+    if (!store)
+        return tz_fail_nomem(err);
+    (void)pthread_mutex_init(&store->mutex, NULL);
+    store->retry_tokens = TOKENS;
+    store->random = (uint64_t)tz_monotonic() | 1U;
+    if (tz_s3_set_address(store, options->url, s3 ? s3->endpoint : NULL, s3 ? s3->region : NULL,
+                          s3 ? s3->path_style : TZ_STORE_PATH_DEFAULT, err) ||
+        open_parts(store, options, err) || find_bucket(store, options, err))
+        return -1;
+    store->conditional = s3 && s3->conditional_put;
+    *ret = TZ_TAKE(store);
+    return 0;
+}
+
+/* Most names end with the SHA-256 of what they name: then nobody needs to compute it again, and
+ * the server refuses anything else. */
+static bool hash_of_name(const char *name, uint8_t hash[TZ_HASH_SIZE])
+{
+    size_t len = strlen(name);
+    const size_t hex = TZ_HASH_TEXT - 1;
+
+    return len > hex && (name[len - hex - 1] == '/' || name[len - hex - 1] == '-') &&
+           tz_unhex(hash, TZ_HASH_SIZE, name + len - hex);
+}
+
+static int exists(const char *name, struct tz_error *err)
+{
+    return tz_fail(err, TZ_EXISTS, "put '%s': the name is taken", name);
+}
+
+static int put_once(struct tz_s3_store *store, const char *name, const void *data, size_t len,
+                    const uint8_t *hash, bool conditional, struct tz_http_response *ret,
+                    struct tz_error *err)
+{
+    struct tz_s3_call call = {
+        .method = "PUT",
+        .verb = "put",
+        .name = name,
+        .body = data,
+        .body_len = len,
+        .body_hash = hash,
+    };
+
+    if (conditional) {
+        tz_s3_add_header(&call, "If-None-Match", "*");
+        call.accept[0] = 412;
+        call.accept[1] = 501;
+    }
+    if (store->storage_class)
+        tz_s3_add_header(&call, "x-amz-storage-class", store->storage_class);
+    return tz_s3_call(store, &call, ret, err);
+}
+
+/* A name and bytes that do not belong together are put as they are: the caller's hash is wrong. */
+static int put_single(struct tz_s3_store *store, const char *name, const void *data, size_t len,
+                      bool conditional, struct tz_http_response *ret, struct tz_error *err)
+{
+    uint8_t named[TZ_HASH_SIZE], real[TZ_HASH_SIZE];
+    struct tz_error why = {0};
+
+    if (!hash_of_name(name, named))
+        return put_once(store, name, data, len, NULL, conditional, ret, err);
+    if (!put_once(store, name, data, len, named, conditional, ret, &why))
+        return 0;
+    if (ret->status == 400 && why.kind == TZ_UNAVAILABLE) {
+        if (tz_sha256(real, data, len, err))
+            return -1;
+        if (memcmp(real, named, TZ_HASH_SIZE) != 0)
+            return put_once(store, name, data, len, real, conditional, ret, err);
+    }
+    if (err)
+        *err = why;
+    return -1;
+}
+
+static bool may_be_conditional(struct tz_s3_store *store)
+{
+    (void)pthread_mutex_lock(&store->mutex);
+    bool may = store->conditional;
+    (void)pthread_mutex_unlock(&store->mutex);
+    return may;
+}
+
+static void refuse_conditional(struct tz_s3_store *store)
+{
+    (void)pthread_mutex_lock(&store->mutex);
+    store->conditional = false;
+    (void)pthread_mutex_unlock(&store->mutex);
+}
+
+/* The server itself refuses a name that is taken.  *ret_done: no more is to be done. */
+static int put_conditional(struct tz_s3_store *store, const char *name, const void *data,
+                           size_t len, bool *ret_done, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+
+    *ret_done = false;
+    if (len > TZ_S3_SINGLE_MAX || !may_be_conditional(store))
+        return 0;
+    if (put_single(store, name, data, len, true, &response, err))
+        return -1;
+    if (response.status == 412)
+        return exists(name, err);
+    *ret_done = response.status != 501;
+    if (response.status == 501)
+        refuse_conditional(store);
+    return 0;
+}
+
+/*
+ * Where the condition was not seen to hold the server is asked before: objects never change, so
+ * between the two nobody can put anything else there.
+ */
+static int put_new(struct tz_s3_store *store, const char *name, const void *data, size_t len,
+                   struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    struct tz_store_stat stat;
+    bool done = false;
+
+    if (put_conditional(store, name, data, len, &done, err))
+        return -1;
+    if (done)
+        return 0;
+    if (tz_s3_stat(store, name, &stat, err))
+        return -1;
+    if (stat.exists)
+        return exists(name, err);
+    if (len > TZ_S3_SINGLE_MAX)
+        return tz_s3_put_parts(store, name, data, len, err);
+    return put_single(store, name, data, len, false, &response, err);
+}
+
+static int s3_put(void *state, const char *name, const void *data, size_t len, bool replace,
+                  struct tz_error *err)
+{
+    struct tz_s3_store *store = state;
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+
+    if (!replace)
+        return put_new(store, name, data, len, err);
+    if (len > TZ_S3_SINGLE_MAX)
+        return tz_s3_put_parts(store, name, data, len, err);
+    return put_single(store, name, data, len, false, &response, err);
+}
+
+static int read_length(const struct tz_http_response *response, const char *name, uint64_t *ret,
+                       struct tz_error *err)
+{
+    const char *text = tz_http_header(response, "content-length");
+    char *end = NULL;
+
+    unsigned long long size = text ? strtoull(text, &end, 10) : 0;
+    if (!text || end == text || *end)
+        return tz_fail(err, TZ_CORRUPT, "look for '%s': the server does not say how large it is",
+                       name);
+    *ret = size;
+    return 0;
+}
+
+int tz_s3_stat(void *state, const char *name, struct tz_store_stat *ret, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    struct tz_s3_call call = {.method = "HEAD", .verb = "look for", .name = name, .accept = {404}};
+    struct tz_store_stat stat = {0};
+
+    if (tz_s3_call(state, &call, &response, err))
+        return -1;
+    if (response.status != 404) {
+        const char *time = tz_http_header(&response, "last-modified");
+        time_t seconds = time ? curl_getdate(time, NULL) : -1;
+        stat.exists = true;
+        stat.changed_ns = seconds > 0 ? (int64_t)seconds * TZ_SECOND_NS : 0;
+        if (read_length(&response, name, &stat.size, err))
+            return -1;
+    } else if (look_at_bucket(state, NULL, err)) {
+        return -1; /* a HEAD does not tell a missing bucket from a missing object */
+    }
+    *ret = stat;
+    return 0;
+}
+
+/* "bytes 5-9/10" begins where it should? */
+static bool right_range(const struct tz_http_response *response, uint64_t offset)
+{
+    const char *range = tz_http_header(response, "content-range");
+    uint64_t begin = 0;
+
+    return range && sscanf(range, "bytes %" SCNu64 "-", &begin) == 1 && begin == offset;
+}
+
+static int s3_get(void *state, const char *name, uint64_t offset, size_t len, struct tz_buf *out,
+                  struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    struct tz_s3_call call = {
+        .method = "GET", .verb = "get", .name = name, .out = out, .max = len, .accept = {416}};
+    uint64_t last = len > UINT64_MAX - offset ? UINT64_MAX : offset + len - 1;
+    size_t before = out->len;
+    char range[RANGE_TEXT];
+
+    if (len == 0 || offset > INT64_MAX) {
+        struct tz_store_stat stat;
+        if (tz_s3_stat(state, name, &stat, err))
+            return -1;
+        return stat.exists ? 0 : tz_fail(err, TZ_NOT_FOUND, "get '%s': it is not there", name);
+    }
+    if (last > INT64_MAX)
+        (void)snprintf(range, sizeof(range), "bytes=%" PRIu64 "-", offset);
+    else
+        (void)snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, offset, last);
+    tz_s3_add_header(&call, "Range", range);
+    if (tz_s3_call(state, &call, &response, err))
+        return -1;
+    if (response.status == 416 || out->len == before)
+        return 0;
+    if (response.status == 206 ? !right_range(&response, offset) : offset > 0) {
+        out->len = before;
+        return tz_fail(err, TZ_CORRUPT, "get '%s': the server gives other bytes than asked for",
+                       name);
+    }
+    return 0;
+}
+
+static int s3_remove(void *state, const char *name, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    struct tz_s3_call call = {.method = "DELETE", .verb = "remove", .name = name};
+    struct tz_error why = {0};
+
+    if (!tz_s3_call(state, &call, &response, &why) || why.kind == TZ_NOT_FOUND)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
+}
+
+const struct tz_store_driver tz_store_driver_s3 = {
+    .scheme = "s3",
+    .features = TZ_STORE_RANGES,
+    .open = s3_open,
+    .free = s3_free,
+    .put = s3_put,
+    .get = s3_get,
+    .stat = tz_s3_stat,
+    .list = tz_s3_list,
+    .remove = s3_remove,
+};

@@ -7,7 +7,8 @@
 #
 # A process counts as ours only if its command line names the folder, so a pid that somebody else
 # has got meanwhile is never touched.
-# shellcheck shell=bash
+# $folder is set by who sources this.
+# shellcheck shell=bash disable=SC2154
 set -euo pipefail
 export LC_ALL=C.UTF-8
 program=${0##*/}
@@ -110,9 +111,11 @@ number() {
     echo "$1"
 }
 
-# port NUMBER COUNT: so many ports from there can be had, below those that the kernel gives away.
+# check_ports FIRST COUNT: so many ports from there can be had, below those that the kernel gives away.
 check_ports() {
-    [ "$(number "$1")" -ge 1024 ] && [ $(($1 + $2)) -le 32768 ] || die "no port for a server: $1"
+    if [ "$(number "$1")" -lt 1024 ] || [ $(($1 + $2)) -gt 32768 ]; then
+        die "no port for a server: $1"
+    fi
     ports_free "$1" "$2" || die "something listens on a port of $1 to $(($1 + $2 - 1)) already"
 }
 

@@ -30,7 +30,8 @@ before the client has all of the answer:
 
     METHOD TARGET STATUS BYTES_UP BYTES_DOWN FAULT CONNECTION
 
-with "-" for no status, no fault; "broken" if the client or the store went away by itself.
+with "-" for no status, no fault; "broken" if the client or the store went away by itself.  The
+status is that of the answer, even if the fault keeps it from the client.
 """
 
 import argparse

@@ -104,6 +104,19 @@ ports_free() {
     done
 }
 
+# free_ports COUNT TEXT: the first of so many, somewhere that depends on the text.
+free_ports() {
+    local block=$(($(cksum <<<"$2" | cut -d ' ' -f 1) % 120)) i port
+    for ((i = 0; i < 120; i++)); do
+        port=$((18000 + (block + i) % 120 * 100))
+        if ports_free "$port" "$1"; then
+            echo "$port"
+            return
+        fi
+    done
+    die "no $1 ports are free"
+}
+
 # --- setting up ---
 
 number() {

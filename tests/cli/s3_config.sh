@@ -3,7 +3,7 @@
 . "${TOZAI_SOURCE_DIR:?}/tests/cli/s3lib.sh"
 
 mkdir "$work/src"
-write_s3_config
+write_s3_config east west
 for side in east west; do
     make_bucket "$side"
     s3_put "$side" "$side/hello" "$work/conf"

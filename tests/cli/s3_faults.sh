@@ -31,7 +31,7 @@ took_ms() {
     begin=$(date +%s%N)
     "$@"
     ms=$((($(date +%s%N) - begin) / 1000000))
-    [ "$ms" -ge "$least" ] && [ "$ms" -le "$most" ] || fail "it took $ms ms: $*"
+    if [ "$ms" -lt "$least" ] || [ "$ms" -gt "$most" ]; then fail "it took $ms ms: $*"; fi
 }
 
 # Nothing asked for: all goes through, with and without "Expect: 100-continue".
@@ -181,7 +181,7 @@ s3 403 faulty GET "/$bucket/d"
 error_is RequestTimeTooSkewed
 date=$(sed -n 's/^[Dd]ate: //p' "$work/head" | tr -d '\r')
 ahead=$(($(date -d "$date" +%s) - $(date +%s)))
-[ "$ahead" -ge 7195 ] && [ "$ahead" -le 7205 ] || fail "the clock is ahead by $ahead s"
+[ "$(((ahead - 7200) / 5))" -eq 0 ] || fail "the clock is ahead by $ahead s"
 s3_curl=(env FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f +2h curl)
 s3_get faulty d
 body_is "$work/small"

@@ -15,7 +15,7 @@ skip() {
 }
 
 command -v curl >/dev/null || skip 'curl is not installed (scripts/setup --s3)'
-[ -e "${S3_PAIR:?}/east/env" ] && [ -e "$S3_PAIR/west/env" ] ||
+cat "${S3_PAIR:?}"/{east,west}/env >/dev/null 2>&1 ||
     skip 'no S3 servers: radosgw is not installed (scripts/setup --s3)'
 
 # free_ports COUNT: the first of so many.
@@ -144,7 +144,7 @@ forget_requests() {
 
 # --- tozai ---
 
-# write_s3_config [EAST [WEST]]: a configuration in $work/conf with two stores in $bucket, of those
+# write_s3_config EAST WEST: a configuration in $work/conf with two stores in $bucket, of those
 # names here, so that one can be a proxy; a key file and the source "wiki".
 write_s3_config() {
     local name side
@@ -158,8 +158,8 @@ type = directory
 path = $work/src
 CONF
     for side in east west; do
-        name=$side
-        if [ $# -gt 0 ]; then name=$1 && shift; fi
+        name=$1
+        shift
         cat >>"$work/conf" <<CONF
 
 [store $side]

@@ -24,14 +24,14 @@ absent() {
 body_has_bytes() {
     [ "$(stat -c %s "$work/body")" -eq "$1" ] || fail "the body has not $1 bytes"
 }
-# took_ms LEAST MOST COMMAND...
+# took_ms LEAST COMMAND...
 took_ms() {
-    local least=$1 most=$2 begin ms
-    shift 2
+    local least=$1 begin ms
+    shift
     begin=$(date +%s%N)
     "$@"
     ms=$((($(date +%s%N) - begin) / 1000000))
-    if [ "$ms" -lt "$least" ] || [ "$ms" -gt "$most" ]; then fail "it took $ms ms: $*"; fi
+    [ "$ms" -ge "$least" ] || fail "it took only $ms ms: $*"
 }
 
 # Nothing asked for: all goes through, with and without "Expect: 100-continue".
@@ -89,7 +89,7 @@ curl_ended 55 56
 last '- 2000000 0 reset-up'
 absent b
 faults faulty "PUT . hang-up 2000000"
-s3_limit=1
+s3_limit=2
 s3 0 faulty PUT "/$bucket/b" --data-binary @"$work/large"
 curl_ended 28
 s3_limit=60
@@ -113,7 +113,7 @@ last '200 3000000 0 ack-lost'
 s3_get east c
 body_is "$work/large"
 faults faulty "PUT . hang"
-s3_limit=1
+s3_limit=2
 s3 0 faulty PUT "/$bucket/d" --data-binary @"$work/small"
 curl_ended 28
 s3_limit=60
@@ -133,7 +133,7 @@ curl_ended 18
 body_has_bytes 1500000
 last '200 0 1500000 truncate'
 faults faulty "GET . hang 1500000"
-s3_limit=1
+s3_limit=2
 s3 0 faulty GET "/$bucket/kept"
 curl_ended 28
 body_has_bytes 1500000
@@ -145,11 +145,11 @@ s3_get faulty kept
 
 # Slow.
 faults faulty "GET . delay 0.5"
-took_ms 500 3000 s3_get faulty d
+took_ms 500 s3_get faulty d
 faults faulty "* . rate 500000"
-took_ms 500 3000 s3_get faulty d
+took_ms 500 s3_get faulty d
 body_is "$work/small"
-took_ms 500 3000 s3_put faulty d "$work/small"
+took_ms 500 s3_put faulty d "$work/small"
 
 # A list that is behind: what it was when it was asked for without the fault.
 faults faulty

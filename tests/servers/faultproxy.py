@@ -39,8 +39,10 @@ import itertools
 import os
 import signal
 import socket
+import sys
 import threading
 
+sys.dont_write_bytecode = True  # it would be in the source tree
 from fault_exchange import Exchange, Reset
 from fault_http import Closed, Request, Stream, readable
 from fault_lock import Lies

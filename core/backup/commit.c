@@ -104,7 +104,7 @@ static int look(struct tz_repo *repo, const struct tz_head *head, bool *ret_good
     size_t count = 0;
 
     *ret_good = true;
-    if (tz_repo_refresh(repo, err) ||
+    if (tz_repo_refresh_tombstones(repo, err) ||
         tz_catalog_bad_packs(tz_repo_catalog(repo), &bad, &count, err))
         return -1;
     for (size_t i = 0; i < count && *ret_good; i++) {

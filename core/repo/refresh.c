@@ -64,44 +64,126 @@ static int compare(struct tz_repo *repo, size_t i, const struct tz_listing *list
     return 0;
 }
 
-static int refresh_prefix(struct tz_repo *repo, size_t i, const char *prefix, struct tz_error *err)
+/* What the store lists below prefix, against what is believed of it. */
+static int learn_prefix(struct tz_repo *repo, size_t i, const char *prefix,
+                        const struct tz_listing *listed, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
     TZ_SCOPED(beliefs_clear) struct beliefs beliefs = {0};
 
-    if (tz_listing_read(&listed, tz_mirror_store(repo->mirror, i), prefix, err))
+    if (tz_catalog_each_copy(repo->catalog, repo->store_ids[i], prefix, add_belief, &beliefs,
+                             err) ||
+        tz_catalog_begin(repo->catalog, err))
         return -1;
-    int failed =
-        tz_catalog_each_copy(repo->catalog, repo->store_ids[i], prefix, add_belief, &beliefs, err);
-    if (failed || tz_catalog_begin(repo->catalog, err))
-        return -1;
-    if (compare(repo, i, &listed, &beliefs, err)) {
+    if (compare(repo, i, listed, &beliefs, err)) {
         tz_catalog_rollback(repo->catalog);
         return -1;
     }
     return tz_catalog_commit(repo->catalog, err);
 }
 
-int tz_repo_refresh(struct tz_repo *repo, struct tz_error *err)
+static int refresh_prefix(struct tz_repo *repo, size_t i, const char *prefix, struct tz_error *err)
 {
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
+
+    if (tz_listing_read(&listed, tz_mirror_store(repo->mirror, i), prefix, err))
+        return -1;
+    return learn_prefix(repo, i, prefix, &listed, err);
+}
+
+/* All that is small but the tombstones. */
+static const char *const prefixes[] = {"keys/", "index/", "generations/"};
+#define BEHIND "packs/"
+
+struct small {
+    struct tz_listing listed;
+    bool complete; /* the first pack was seen */
+};
+
+static int add_small(void *arg, const char *name, const struct tz_store_stat *stat,
+                     struct tz_error *err)
+{
+    struct small *small = arg;
+
+    if (strcmp(name, BEHIND) >= 0) {
+        small->complete = true;
+        return tz_fail(err, TZ_FAILED, "enough");
+    }
+    return tz_listing_add(&small->listed, name, stat->size, err);
+}
+
+/* The part of the listing, which is in order, with this prefix; it borrows. */
+static struct tz_listing part_of(const struct tz_listing *listed, const char *prefix)
+{
+    size_t len = strlen(prefix), first = 0, end;
+
+    while (first < listed->count && strncmp(listed->items[first].name, prefix, len) != 0)
+        first++;
+    for (end = first; end < listed->count && strncmp(listed->items[end].name, prefix, len) == 0;)
+        end++;
+    return (struct tz_listing){.items = listed->items + first, .count = end - first};
+}
+
+/* They come before the packs: where a request costs more than a page of names, one lists them. */
+static int refresh_at_once(struct tz_repo *repo, size_t i, struct tz_error *err)
+{
+    struct small small = {0};
+    struct tz_error why = {0};
+    int status = 0;
+
+    if (tz_store_list(tz_mirror_store(repo->mirror, i), "", add_small, &small, &why) &&
+        !small.complete) {
+        if (err)
+            *err = why;
+        status = -1;
+    }
+    for (size_t k = 0; k < TZ_COUNT(prefixes) && !status; k++) {
+        const struct tz_listing part = part_of(&small.listed, prefixes[k]);
+        status = learn_prefix(repo, i, prefixes[k], &part, err);
+    }
+    tz_listing_clear(&small.listed);
+    return status;
+}
+
+static int refresh_store(struct tz_repo *repo, size_t i, bool all, struct tz_error *err)
+{
+    bool local = tz_store_features(tz_mirror_store(repo->mirror, i)) & TZ_STORE_LOCAL;
+
     /* Tombstones before heads and packs, as the protocol demands (design.md). */
-    static const char *const prefixes[] = {"tombstones/", "keys/", "index/", "generations/"};
+    if (refresh_prefix(repo, i, "tombstones/", err))
+        return -1;
+    if (all && !local)
+        return refresh_at_once(repo, i, err);
+    for (size_t k = 0; all && k < TZ_COUNT(prefixes); k++)
+        if (refresh_prefix(repo, i, prefixes[k], err))
+            return -1;
+    return 0;
+}
 
+static int refresh(struct tz_repo *repo, bool all, struct tz_error *err)
+{
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
-        for (size_t k = 0; k < TZ_COUNT(prefixes) && tz_mirror_usable(repo->mirror, i); k++) {
-            struct tz_error why = {0};
+        struct tz_error why = {0};
 
-            if (!refresh_prefix(repo, i, prefixes[k], &why))
-                continue;
-            if (why.kind != TZ_UNAVAILABLE && why.kind != TZ_IO && why.kind != TZ_DENIED) {
-                if (err)
-                    *err = why;
-                return tz_while(err, "read what store '%s' holds", tz_mirror_name(repo->mirror, i));
-            }
-            tz_mirror_exclude(repo->mirror, i, &why);
-            tz_repo_warn(repo, "store '%s' is left out: %s", tz_mirror_name(repo->mirror, i),
-                         why.message);
+        if (!tz_mirror_usable(repo->mirror, i) || !refresh_store(repo, i, all, &why))
+            continue;
+        if (why.kind != TZ_UNAVAILABLE && why.kind != TZ_IO && why.kind != TZ_DENIED) {
+            if (err)
+                *err = why;
+            return tz_while(err, "read what store '%s' holds", tz_mirror_name(repo->mirror, i));
         }
+        tz_mirror_exclude(repo->mirror, i, &why);
+        tz_repo_warn(repo, "store '%s' is left out: %s", tz_mirror_name(repo->mirror, i),
+                     why.message);
     }
     return 0;
+}
+
+int tz_repo_refresh(struct tz_repo *repo, struct tz_error *err)
+{
+    return refresh(repo, true, err);
+}
+
+int tz_repo_refresh_tombstones(struct tz_repo *repo, struct tz_error *err)
+{
+    return refresh(repo, false, err);
 }

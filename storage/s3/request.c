@@ -19,6 +19,7 @@
 #include "tozai/util/banned.h"
 
 #define ATTEMPTS        6
+#define UNANSWERED      3 /* attempts that no server answered; there is another store */
 #define FIRST_PAUSE_NS  (TZ_SECOND_NS / 5)
 #define LONGEST_NS      (20 * TZ_SECOND_NS)
 #define RETRY_AFTER_MAX 60
@@ -254,7 +255,8 @@ int tz_s3_call(struct tz_s3_store *store, const struct tz_s3_call *call,
         }
         if (call->out)
             call->out->len = before;
-        if (outcome == FAILED || tries >= ATTEMPTS || (outcome == TRY_LATER && !spend(store)))
+        if (outcome == FAILED || tries >= (ret->status ? ATTEMPTS : UNANSWERED) ||
+            (outcome == TRY_LATER && !spend(store)))
             break;
         tz_debug("attempt %u: %s", tries, attempt.error.message);
         if (outcome == TRY_LATER &&

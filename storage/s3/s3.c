@@ -24,6 +24,7 @@ static void s3_free(void *state)
     if (!store)
         return;
     tz_provider_free(store->provider);
+    tz_http_free(store->services);
     tz_http_free(store->http);
     (void)pthread_mutex_destroy(&store->mutex);
     free(store->bucket);
@@ -59,8 +60,11 @@ static int open_parts(struct tz_s3_store *store, const struct tz_store_options *
         if (!store->storage_class)
             return tz_fail_nomem(err);
     }
-    if (tz_http_new(&store->http, &http, err) ||
-        tz_provider_new(&store->provider, store->http, &credentials, err))
+    /* The services that give keys are near, and neither the store's limits nor its authority
+     * are for them. */
+    const struct tz_http_options services = {.connections = 2, .connect_timeout_s = 1};
+    if (tz_http_new(&store->http, &http, err) || tz_http_new(&store->services, &services, err) ||
+        tz_provider_new(&store->provider, store->services, &credentials, err))
         return -1;
     return 0;
 }
@@ -101,16 +105,16 @@ static int make_bucket(struct tz_s3_store *store, bool locked, struct tz_error *
     return tz_s3_call(store, &call, &response, err);
 }
 
-/* With create, make it where it is missing. */
+/* With create, make it where it is missing.  Else the first request will tell. */
 static int find_bucket(struct tz_s3_store *store, const struct tz_store_options *options,
                        struct tz_error *err)
 {
     struct tz_error why = {0};
     bool missing = false;
 
-    if (!look_at_bucket(store, &missing, &why))
+    if (!options->create || !look_at_bucket(store, &missing, &why))
         return 0;
-    if (missing && options->create && !options->read_only)
+    if (missing && !options->read_only)
         return make_bucket(store, options->s3 && options->s3->lock_bucket, err);
     if (err)
         *err = why;

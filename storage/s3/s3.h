@@ -27,6 +27,7 @@ struct tz_s3_store {
     char *storage_class; /* NULL: the bucket's own */
     bool path_style;
     struct tz_http *http;
+    struct tz_http *services; /* that give keys */
     struct tz_provider *provider;
 
     pthread_mutex_t mutex; /* of what follows */

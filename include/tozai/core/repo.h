@@ -65,6 +65,8 @@ int tz_repo_state_dir(const struct tz_repo *repo, const char *name, char **ret,
 /* List index, generations and tombstones of every usable store, and learn what the catalog lacks.
  */
 int tz_repo_refresh(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
+/* Only the tombstones: what a run must know again before it writes on. */
+int tz_repo_refresh_tombstones(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
 
 /*
  * Find a generation: "latest", an id or unique prefix (8 digits or more), a time or an age.  A

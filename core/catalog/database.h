@@ -32,6 +32,15 @@ struct tz_chunk_row {
     uint32_t frame, offset, len;
 };
 
+/* Numbers of packs, ascending. */
+struct tz_catalog_packs {
+    int64_t *items;
+    size_t count, cap;
+};
+int tz_catalog_packs_add(struct tz_catalog_packs *packs, int64_t pack,
+                         struct tz_error *err) TZ_MUST_CHECK;
+bool tz_catalog_packs_has(const struct tz_catalog_packs *packs, int64_t pack);
+
 struct tz_catalog {
     sqlite3 *db;
     char *path;
@@ -44,7 +53,8 @@ struct tz_catalog {
     struct {
         struct tz_chunk_row *data;
         size_t count, cap;
-    } rows; /* of the open transaction, not inserted yet */
+    } rows;                       /* of the open transaction, not inserted yet */
+    struct tz_catalog_packs away; /* see tz_catalog_set_reach() */
 };
 
 /* The error of a result code of SQLite, which was not SQLITE_OK; -1. */

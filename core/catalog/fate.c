@@ -5,6 +5,8 @@
 
 #include "tozai/util/banned.h"
 
+#define STORES_MAX 16 /* as in the query below */
+
 /*
  * Dead rows of chunks cost room only; to delete them means to walk over all rows, since an index
  * by pack would be as large as the table.  So it is done when a quarter is dead, and the walks
@@ -32,6 +34,78 @@ int tz_catalog_condemn(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SI
     return tz_change_end(&change, err);
 }
 
+int tz_catalog_packs_add(struct tz_catalog_packs *packs, int64_t pack, struct tz_error *err)
+{
+    if (packs->count == packs->cap) {
+        size_t cap = packs->cap ? 2 * packs->cap : 64;
+        int64_t *more =
+            cap <= SIZE_MAX / sizeof(*more) ? realloc(packs->items, cap * sizeof(*more)) : NULL;
+        if (!more)
+            return tz_fail_nomem(err);
+        packs->items = more;
+        packs->cap = cap;
+    }
+    packs->items[packs->count++] = pack;
+    return 0;
+}
+
+bool tz_catalog_packs_has(const struct tz_catalog_packs *packs, int64_t pack)
+{
+    size_t low = 0, high = packs->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (packs->items[middle] == pack)
+            return true;
+        if (packs->items[middle] < pack)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* The numbers that the query gives. */
+static int add_all(struct tz_query *query, struct tz_catalog_packs *packs, struct tz_error *err)
+{
+    for (;;) {
+        bool row;
+        if (tz_query_step(query, &row, err))
+            return -1;
+        if (!row)
+            return 0;
+        if (tz_catalog_packs_add(packs, tz_query_get_int(query, 0), err))
+            return -1;
+    }
+}
+
+int tz_catalog_set_reach(struct tz_catalog *catalog, const int64_t *stores, size_t count,
+                         struct tz_error *err)
+{
+    static const char sql[] =
+        "SELECT id FROM packs WHERE NOT EXISTS (SELECT 1 FROM copies WHERE object = packs.id"
+        " AND state = 1 AND store IN (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+        " ?15, ?16)) ORDER BY id";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+    struct tz_catalog_packs away = {0};
+
+    if (count > STORES_MAX)
+        return tz_fail(err, TZ_INVALID, "more than %d stores", STORES_MAX);
+    if (count > 0) {
+        if (tz_catalog_flush(catalog, err) || tz_query_open(&query, catalog, sql, err))
+            return -1;
+        for (size_t i = 0; i < STORES_MAX; i++)
+            tz_query_int(&query, (int)i + 1, i < count ? stores[i] : 0);
+        if (add_all(&query, &away, err)) {
+            free(away.items);
+            return -1;
+        }
+    }
+    free(catalog->away.items);
+    catalog->away = away;
+    return 0;
+}
+
 int tz_catalog_bad_packs(struct tz_catalog *catalog, int64_t **ret_sorted, size_t *ret_count,
                          struct tz_error *err)
 {
@@ -39,29 +113,27 @@ int tz_catalog_bad_packs(struct tz_catalog *catalog, int64_t **ret_sorted, size_
     static const char sql[] =
         "SELECT id FROM packs INDEXED BY packs_bad WHERE condemned = 1 OR lost = 1 ORDER BY id";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-    TZ_SCOPED(tz_scoped_free) int64_t *packs = NULL;
-    size_t count = 0, cap = 0;
+    struct tz_catalog_packs bad = {0}, all = {0};
+    size_t a = 0, b = 0;
+    int status = 0;
 
     if (tz_query_open(&query, catalog, sql, err))
         return -1;
-    for (;;) {
-        bool row;
-        if (tz_query_step(&query, &row, err))
-            return -1;
-        if (!row)
-            break;
-        if (count == cap) {
-            cap = cap ? 2 * cap : 64;
-            int64_t *more =
-                cap <= SIZE_MAX / sizeof(*packs) ? realloc(packs, cap * sizeof(*packs)) : NULL;
-            if (!more)
-                return tz_fail_nomem(err);
-            packs = more;
-        }
-        packs[count++] = tz_query_get_int(&query, 0);
+    status = add_all(&query, &bad, err);
+    while (!status && (a < bad.count || b < catalog->away.count)) {
+        int64_t left = a < bad.count ? bad.items[a] : INT64_MAX;
+        int64_t right = b < catalog->away.count ? catalog->away.items[b] : INT64_MAX;
+        a += left <= right;
+        b += right <= left;
+        status = tz_catalog_packs_add(&all, TZ_MIN(left, right), err);
     }
-    *ret_sorted = TZ_TAKE(packs);
-    *ret_count = count;
+    free(bad.items);
+    if (status) {
+        free(all.items);
+        return -1;
+    }
+    *ret_sorted = all.items;
+    *ret_count = all.count;
     return 0;
 }
 

@@ -31,7 +31,7 @@ int tz_catalog_find_chunk(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZ
     if (tz_catalog_flush(catalog, err) || tz_query_open(&query, catalog, sql, err))
         return -1;
     tz_query_blob(&query, 1, id, TZ_ID_SIZE);
-    /* Usually one row; 0: good, 1: condemned but still there, 2 and 3: lost. */
+    /* Usually one row; 0: good, 1: condemned but still there, then away, then lost. */
     while (best_rank > 0) {
         bool row;
         if (tz_query_step(&query, &row, err))
@@ -40,7 +40,8 @@ int tz_catalog_find_chunk(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZ
             break;
         bool condemned = tz_query_get_int(&query, 4) != 0;
         bool lost = tz_query_get_int(&query, 5) != 0;
-        int rank = (lost ? 2 : 0) + (condemned ? 1 : 0);
+        bool away = tz_catalog_packs_has(&catalog->away, tz_query_get_int(&query, 0));
+        int rank = (lost ? 4 : 0) + (away ? 2 : 0) + (condemned ? 1 : 0);
         if (rank >= best_rank)
             continue;
         best_rank = rank;
@@ -49,7 +50,8 @@ int tz_catalog_find_chunk(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZ
                                        .offset = (uint32_t)tz_query_get_int(&query, 2),
                                        .len = (uint32_t)tz_query_get_int(&query, 3),
                                        .condemned = condemned,
-                                       .lost = lost};
+                                       .lost = lost,
+                                       .away = away};
     }
     *ret_found = best_rank != INT32_MAX;
     if (*ret_found)

@@ -180,7 +180,7 @@ int tz_packer_has(struct tz_packer *packer, const uint8_t id[TZ_ID_SIZE], bool *
         return 0;
     if (tz_catalog_find_chunk(tz_repo_catalog(packer->repo), id, &place, &found, err))
         return -1;
-    *ret = found && !place.condemned && !place.lost;
+    *ret = found && !place.condemned && !place.lost && !place.away;
     return 0;
 }
 

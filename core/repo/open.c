@@ -124,6 +124,20 @@ static int open_catalog(struct tz_repo *repo, struct tz_error *err)
     return 0;
 }
 
+/* What only stores that are out have is read from another pack, and stored anew. */
+static int set_reach(struct tz_repo *repo, struct tz_error *err)
+{
+    struct tz_mirror *mirror = repo->mirror;
+    int64_t stores[TZ_MIRROR_MAX_STORES];
+    size_t count = 0;
+
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+        if (tz_mirror_usable(mirror, i))
+            stores[count++] = repo->store_ids[i];
+    return tz_catalog_set_reach(repo->catalog, stores, count < tz_mirror_count(mirror) ? count : 0,
+                                err);
+}
+
 int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = calloc(1, sizeof(*repo));
@@ -142,7 +156,7 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
                             options->read_only, err) ||
         tz_repo_check_stores(repo, options->fill_empty, err) ||
         tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) ||
-        tz_repo_refresh(repo, err))
+        tz_repo_refresh(repo, err) || set_reach(repo, err))
         return -1;
     *ret = TZ_TAKE(repo);
     return 0;

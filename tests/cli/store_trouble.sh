@@ -72,3 +72,23 @@ stderr_has "big.bin"
 # The source is still there: a run after a verify that has seen it stores it anew.
 tz 4 verify --level ciphertext
 tz 4 verify --level ciphertext --heal
+
+# A new repository.
+rm -rf "$work/state" "$work/east" "$work/west" "$work/key" "$work/out"
+tz 0 init
+tz 0 backup wiki
+# One after the other: what only the store that is away has is stored anew.
+mv "$work/west" "$work/west-away"
+head -c 3000000 /dev/urandom >"$work/src/turns"
+tz 3 backup wiki
+mv "$work/east" "$work/east-away"
+mv "$work/west-away" "$work/west"
+tz 3 backup wiki --json
+json '.generations[0].stores == {"east": "missing", "west": "present"}'
+rm -rf "$work/out"
+tz 0 restore wiki --target "$work/out" --verify
+same_tree "$work/src" "$work/out"
+mv "$work/east-away" "$work/east"
+tz 0 backup wiki
+tz 0 verify --level content
+diff -r "$work/east/packs" "$work/west/packs" || fail "packs differ"

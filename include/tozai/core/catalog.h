@@ -108,9 +108,10 @@ struct tz_chunk_place {
     uint32_t len;
     bool condemned; /* the pack is named by a tombstone */
     bool lost;      /* no store is known to hold the pack */
+    bool away;      /* none of the stores of tz_catalog_set_reach() is known to hold it */
 };
-/* A chunk that lies in several packs gives a place that is neither condemned nor lost, if there is
- * one; else one that is only condemned, which can still be read. */
+/* A chunk that lies in several packs gives a place that is neither condemned nor lost nor away, if
+ * there is one; else one that is only condemned, which can still be read. */
 int tz_catalog_find_chunk(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZE],
                           struct tz_chunk_place *ret, bool *ret_found,
                           struct tz_error *err) TZ_MUST_CHECK;
@@ -135,7 +136,13 @@ int tz_catalog_compare_pack(struct tz_catalog *catalog, int64_t pack,
  * become known.  There is no way back, even if the pack is forgotten. */
 int tz_catalog_condemn(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SIZE],
                        struct tz_error *err) TZ_MUST_CHECK;
-/* Packs that are condemned or lost: none is the usual answer. */
+/*
+ * Only these stores can be reached: until the catalog is closed, a pack that none of them is known
+ * to hold is away.  count 0: nothing is away any more.
+ */
+int tz_catalog_set_reach(struct tz_catalog *catalog, const int64_t *stores, size_t count,
+                         struct tz_error *err) TZ_MUST_CHECK;
+/* Packs that are condemned, lost or away: none is the usual answer. */
 int tz_catalog_bad_packs(struct tz_catalog *catalog, int64_t **ret_sorted, size_t *ret_count,
                          struct tz_error *err) TZ_MUST_CHECK; /* free() */
 

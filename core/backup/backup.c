@@ -12,6 +12,7 @@
 #define PROGRESS_NS    (TZ_SECOND_NS / 5)
 #define LIST_COPY_ROWS 256U
 #define DETAILS_MAX    (64U << 20)
+#define ROUNDS         3U /* prunes are rare: a second one in the same run is a surprise */
 
 /* One backup while it runs. */
 struct run {
@@ -29,6 +30,7 @@ struct run {
     struct tz_id_list refs; /* manifest chunks */
     int64_t *bad_packs;
     size_t bad_count;
+    bool condemned; /* by a prune, while this run was at work */
     struct warnings warnings;
     struct batch *line, *line_end; /* read, not yet in the manifest */
     unsigned line_count;
@@ -520,7 +522,8 @@ static int finish(struct run *run, uint32_t *ret_stores, struct tz_error *err)
     head->end_ns = tz_now();
     if (run->options->dry_run)
         return 0;
-    if (collect_packs(run, err) || tz_backup_commit(run->repo, head, ret_stores, err))
+    if (collect_packs(run, err) ||
+        tz_backup_commit(run->repo, head, ret_stores, &run->condemned, err))
         return -1;
     /* The generation stands: a cache that cannot be written does not take it back. */
     struct tz_error why = {0};
@@ -544,31 +547,50 @@ static void hand_over(struct run *run, struct tz_backup_result *ret, uint32_t st
     ret->seconds = (double)(tz_monotonic() - began) / (double)TZ_SECOND_NS;
 }
 
-int tz_backup(const struct tz_backup_options *options, struct tz_backup_result *ret,
-              struct tz_error *err)
+/* *ret_again: it failed only because of a prune, and will find what that condemned next time. */
+static int run_once(const struct tz_backup_options *options, struct tz_backup_result *ret,
+                    bool *ret_again, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_head) struct tz_head head = {0};
     struct run run = {.options = options, .repo = options->repo, .head = &head};
-    int64_t began = tz_monotonic(), run_number = 0;
+    int64_t began = tz_monotonic();
     uint32_t stores = 0;
 
     (void)pthread_mutex_init(&run.warnings.mutex, NULL);
-    int failed = !options->dry_run &&
-                 tz_catalog_run_begin(tz_repo_catalog(options->repo), "backup", &run_number, err);
-    if (!failed)
-        failed = set_up(&run, err) || read_source(&run, err) || finish(&run, &stores, err);
+    int failed = set_up(&run, err) || read_source(&run, err) || finish(&run, &stores, err);
     if (!failed) {
         report(&run, true);
         hand_over(&run, ret, stores, began);
         ret->head = head;
         head = (struct tz_head){0};
     }
+    *ret_again = failed && run.condemned && !options->open_source;
     tear_down(&run);
+    return failed ? -1 : 0;
+}
+
+int tz_backup(const struct tz_backup_options *options, struct tz_backup_result *ret,
+              struct tz_error *err)
+{
+    struct tz_catalog *catalog = tz_repo_catalog(options->repo);
+    int64_t run_number = 0;
+    bool again = true;
+
+    int failed = !options->dry_run && tz_catalog_run_begin(catalog, "backup", &run_number, err);
+    for (unsigned i = 0; !failed && again && i < ROUNDS; i++) {
+        failed = run_once(options, ret, &again, err);
+        if (failed && again && i + 1 < ROUNDS) {
+            tz_repo_warn(options->repo,
+                         "backup of '%s' begins anew: a prune has condemned packs "
+                         "that it refers to",
+                         options->source->name);
+            failed = 0;
+        }
+    }
     /* A note for people: what counts is in the stores. */
     const char *outcome = failed ? "failed" : ret->complete ? "complete" : "degraded";
     struct tz_error ignored;
-    if (run_number &&
-        tz_catalog_run_end(tz_repo_catalog(options->repo), run_number, outcome, &ignored))
+    if (run_number && tz_catalog_run_end(catalog, run_number, outcome, &ignored))
         tz_debug("the end of the run was not noted: %s", ignored.message);
     return failed ? tz_while(err, "back up '%s'", options->source->name) : 0;
 }

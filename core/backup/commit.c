@@ -180,24 +180,28 @@ static int whole_stores(struct tz_repo *repo, const struct tz_head *head, uint32
     return *ret ? 0 : tz_fail(err, TZ_UNAVAILABLE, "no store holds every pack of the generation");
 }
 
+static int condemned(bool *ret, struct tz_error *err)
+{
+    *ret = true;
+    (void)tz_fail(err, TZ_FAILED, "a prune has condemned packs that this backup refers to");
+    return tz_hint(err, "run the backup again: it stores them anew");
+}
+
 int tz_backup_commit(struct tz_repo *repo, struct tz_head *head, uint32_t *ret_stores,
-                     struct tz_error *err)
+                     bool *ret_condemned, struct tz_error *err)
 {
     uint32_t whole = 0, with_head = 0;
     bool good = false;
 
+    *ret_condemned = false;
     if (look(repo, head, &good, err))
         return tz_while(err, "second look");
     if (!good)
-        return (void)tz_fail(err, TZ_FAILED,
-                             "a prune has condemned packs that this backup refers to"),
-               tz_hint(err, "run the backup again: it stores them anew");
+        return condemned(ret_condemned, err);
     if (whole_stores(repo, head, &whole, err) || put_head(repo, head, whole, &with_head, err) ||
         look(repo, head, &good, err))
         return -1;
     if (!good)
-        return (void)tz_fail(err, TZ_FAILED,
-                             "a prune has condemned packs that this backup refers to"),
-               tz_hint(err, "run the backup again: it stores them anew");
+        return condemned(ret_condemned, err);
     return put_seal(repo, head, with_head, ret_stores, err);
 }

@@ -9,6 +9,8 @@
 #include "repo_fixture.h"
 #include "watched_source.h"
 
+#include "tozai/core/object.h"
+#include "tozai/core/packinfo.h"
 #include "tozai/util/file.h"
 #include "tozai/util/time.h"
 
@@ -321,6 +323,102 @@ static void test_vanished(void **state)
     check_stores();
 }
 
+static struct tz_buf tombstone;
+static char tombstone_name[TZ_NAME_TEXT];
+
+static struct tz_store *open_store(const char *url)
+{
+    const struct tz_store_options options = {.name = "inside", .url = url};
+    struct tz_store *store = NULL;
+
+    assert_int_equal(tz_store_open(&store, &options, NULL), 0);
+    return store;
+}
+
+static int add_hash(void *arg, const char *name, const struct tz_store_stat *stat,
+                    struct tz_error *err)
+{
+    (void)stat;
+    return tz_buf_append(arg, tz_name_parse(name).hash, TZ_HASH_SIZE, err);
+}
+
+/* A tombstone of every pack that is there now. */
+static void carve(void)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_store) struct tz_store *store = open_store(fixture.east);
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf hashes = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+    uint8_t hash[TZ_HASH_SIZE];
+
+    tz_buf_reset(&tombstone);
+    assert_int_equal(tz_store_list(store, "packs/", add_hash, &hashes, NULL), 0);
+    assert_true(hashes.len > 0);
+    assert_int_equal(tz_tombstone_write(&body, (const uint8_t(*)[TZ_HASH_SIZE])hashes.data,
+                                        hashes.len / TZ_HASH_SIZE, NULL),
+                     0);
+    assert_int_equal(tz_object_seal(tz_repo_keys(repo), TZ_OBJECT_TOMBSTONE, "tombstones",
+                                    body.data, body.len, &tombstone, NULL),
+                     0);
+    assert_int_equal(tz_sha256(hash, tombstone.data, tombstone.len, NULL), 0);
+    tz_name_tombstone(tombstone_name, hash);
+}
+
+static void bury(void *arg)
+{
+    const char *const urls[] = {fixture.east, fixture.west};
+
+    (void)arg;
+    for (size_t i = 0; i < TZ_COUNT(urls); i++) {
+        TZ_SCOPED(tz_scoped_store) struct tz_store *store = open_store(urls[i]);
+        struct tz_error err = {0};
+        if (tz_store_put(store, tombstone_name, tombstone.data, tombstone.len, &err))
+            assert_int_equal(err.kind, TZ_EXISTS);
+    }
+}
+
+static int check_condemned(void *arg, const uint8_t hash[TZ_HASH_SIZE], struct tz_error *err)
+{
+    const struct tz_head *head = arg;
+
+    (void)err;
+    for (uint32_t i = 0; i < head->pack_count; i++)
+        assert_memory_not_equal(head->packs[i], hash, TZ_HASH_SIZE);
+    return 0;
+}
+
+/* A prune condemns, while the run reads, what it means to refer to: it stores that anew. */
+static void test_condemned_meanwhile(void **state)
+{
+    struct tz_backup_result result;
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+
+    (void)state;
+    make_tree();
+    run(&result);
+    tz_backup_result_clear(&result);
+    carve();
+    tz_fixture_fill(&fixture, "new", 200000, 1234);
+    watch.path = "new";
+    watch.happen = bury;
+    run(&result);
+    watch.path = NULL;
+    assert_true(result.complete);
+    assert_int_equal(result.head.files, FILES + 2);
+    /* All but what the first try had stored. */
+    assert_int_equal(result.head.new_bytes, result.head.bytes - 200000);
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    assert_int_equal(tz_object_open(tz_repo_keys(repo), TZ_OBJECT_TOMBSTONE, "tombstones",
+                                    tombstone.data, tombstone.len, &body, NULL),
+                     0);
+    assert_int_equal(tz_tombstone_read(body.data, body.len, check_condemned, &result.head, NULL),
+                     0);
+    tz_repo_free(TZ_TAKE(repo));
+    tz_backup_result_clear(&result);
+    tz_buf_clear(&tombstone);
+    check_stores();
+}
+
 static unsigned times_left;
 
 static void grow(void *arg)
@@ -620,6 +718,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_odd_tree, enter, leave),
         cmocka_unit_test_setup_teardown(test_unreadable_small, enter, leave),
         cmocka_unit_test_setup_teardown(test_unreadable_large, enter, leave),
+        cmocka_unit_test_setup_teardown(test_condemned_meanwhile, enter, leave),
         cmocka_unit_test_setup_teardown(test_vanished, enter, leave),
         cmocka_unit_test_setup_teardown(test_changing_small, enter, leave),
         cmocka_unit_test_setup_teardown(test_changing_large, enter, leave),

@@ -2,7 +2,7 @@
 #include "common.h"
 #include "table.h"
 
-#include "tozai/core/labels.h"
+#include "tozai/core/retention.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/time.h"
 
@@ -18,9 +18,10 @@ struct row {
     int64_t head_object, seal_object;
     int64_t time_ns, locked_until_ns, verified_ns, drilled_ns;
     uint64_t entries, bytes, stored_bytes, warnings;
-    uint32_t stores; /* bit i: mirror store i holds all of it */
-    unsigned labels;
-    json_t *tags; /* only for JSON */
+    uint32_t stores;  /* bit i: mirror store i holds all of it */
+    unsigned reasons; /* why it stays, until now */
+    bool configured;  /* its source; else it stays anyhow */
+    json_t *tags;     /* only for JSON */
 };
 
 /* All generations that are asked for, those of a source together and newest first. */
@@ -130,41 +131,53 @@ static size_t count_same(const struct rows *rows, size_t first)
     return end - first;
 }
 
-/* What is not finished has no label, and takes none from another one. */
-static int label_source(const struct tz_config *config, struct row *rows, size_t count,
-                        struct tz_error *err)
+/* The clock is not asked whether it can be right: nothing goes by this. */
+static int plan_source(const struct tz_config *config, struct row *rows, size_t count,
+                       struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_free) int64_t *times = calloc(count + 1, sizeof(times[0]));
-    TZ_SCOPED(tz_scoped_free) unsigned *labels = calloc(count + 1, sizeof(labels[0]));
-    struct tz_label_rules rules;
-    size_t sealed = 0;
+    TZ_SCOPED(tz_scoped_free) struct tz_retention_item *items = calloc(count, sizeof(items[0]));
+    struct tz_retention_policy policy;
 
-    if (!times || !labels)
+    if (!items)
         return tz_fail_nomem(err);
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].seal_object)
-            times[sealed++] = rows[i].time_ns;
+        memcpy(items[i].id, rows[i].id, TZ_HASH_SIZE);
+        items[i].time_ns = rows[i].time_ns;
+        items[i].complete = rows[i].seal_object && rows[i].stores;
+        items[i].verified = rows[i].verified_ns != 0;
     }
-    tz_label_rules(&rules, config, rows[0].source);
-    if (tz_label_generations(&rules, times, sealed, labels, err))
+    if (tz_retention_policy(config, rows[0].source, &policy, err) ||
+        tz_retention_plan(&policy, items, count, tz_now(), true, err))
         return -1;
-    sealed = 0;
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].seal_object)
-            rows[i].labels = labels[sealed++];
+        rows[i].configured = true;
+        rows[i].reasons = items[i].reasons;
     }
     return 0;
 }
 
-static int label_rows(const struct tz_config *config, struct rows *rows, struct tz_error *err)
+static int plan_rows(const struct tz_config *config, struct rows *rows, struct tz_error *err)
 {
     for (size_t i = 0; i < rows->count;) {
         size_t count = count_same(rows, i);
-        if (label_source(config, &rows->items[i], count, err))
+        if (tz_config_find_source(config, rows->items[i].source) &&
+            plan_source(config, &rows->items[i], count, err))
             return -1;
         i += count;
     }
     return 0;
+}
+
+/* "daily, weekly" */
+static int label_text(unsigned reasons, struct tz_buf *out, struct tz_error *err)
+{
+    for (unsigned bit = 1; tz_retention_reason_name(bit); bit <<= 1) {
+        if ((reasons & bit & TZ_KEEP_LABELS) &&
+            tz_buf_printf(out, err, "%s%s", out->len > 0 ? ", " : "",
+                          tz_retention_reason_name(bit)))
+            return -1;
+    }
+    return tz_buf_append(out, "", 1, err);
 }
 
 static const char *state_of(const struct tz_session *session, const struct row *row)
@@ -175,21 +188,21 @@ static const char *state_of(const struct tz_session *session, const struct row *
 static int add_table_row(const struct tz_session *session, struct tz_table *table,
                          const struct row *row, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_buf) struct tz_buf stores = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf stores = {0}, labels = {0};
     char id[2 * TZ_HASH_SIZE + 1], time[TZ_TIME_TEXT], bytes[TZ_SIZE_TEXT], stored[TZ_SIZE_TEXT];
-    static const char *const labels[] = {"", "daily", "weekly", "daily, weekly"};
 
     tz_hex(id, row->id, TZ_HASH_SIZE);
     id[SHORT_ID] = '\0';
     tz_time_format_local(time, row->time_ns);
     tz_size_format(bytes, row->bytes);
     tz_size_format(stored, row->stored_bytes);
-    if (tz_store_names(session, row->stores, true, &stores, err))
+    if (tz_store_names(session, row->stores, true, &stores, err) ||
+        label_text(row->reasons, &labels, err))
         return -1;
     const char *cells[] = {
         id,
         time,
-        labels[row->labels & 3],
+        (const char *)labels.data,
         bytes,
         stored,
         state_of(session, row),
@@ -224,26 +237,37 @@ static int print_source(const struct tz_session *session, const char *name, cons
     return 0;
 }
 
-static json_t *make_labels(unsigned labels)
+static json_t *make_reasons(const struct row *row, unsigned which)
 {
     TZ_SCOPED(tz_scoped_json) json_t *list = json_array();
 
-    if (!list || ((labels & TZ_LABEL_DAILY) && json_array_append_new(list, json_string("daily"))) ||
-        ((labels & TZ_LABEL_WEEKLY) && json_array_append_new(list, json_string("weekly"))))
+    if (!list)
         return NULL;
+    for (unsigned bit = 1; tz_retention_reason_name(bit); bit <<= 1) {
+        if ((row->reasons & bit & which) &&
+            json_array_append_new(list, json_string(tz_retention_reason_name(bit))))
+            return NULL;
+    }
     return TZ_TAKE(list);
+}
+
+/* Why it stays; nobody asks that of a source without a policy. */
+static json_t *make_keep(const struct row *row)
+{
+    return row->configured ? make_reasons(row, ~0U) : json_pack("[s]", "unconfigured");
 }
 
 static json_t *make_generation(const struct tz_session *session, const struct row *row)
 {
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:O}", "id",
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:O}", "id",
                      tz_json_hex(row->id, TZ_HASH_SIZE), "time", tz_json_time(row->time_ns),
-                     "labels", make_labels(row->labels), "entries", (json_int_t)row->entries,
-                     "bytes", (json_int_t)row->bytes, "stored_bytes", (json_int_t)row->stored_bytes,
-                     "warnings", (json_int_t)row->warnings, "state", state_of(session, row),
-                     "stores", tz_json_stores(session, row->stores), "locked_until",
-                     tz_json_time(row->locked_until_ns), "verified", tz_json_time(row->verified_ns),
-                     "drilled", tz_json_time(row->drilled_ns), "tags", row->tags);
+                     "labels", make_reasons(row, TZ_KEEP_LABELS), "keep", make_keep(row), "entries",
+                     (json_int_t)row->entries, "bytes", (json_int_t)row->bytes, "stored_bytes",
+                     (json_int_t)row->stored_bytes, "warnings", (json_int_t)row->warnings, "state",
+                     state_of(session, row), "stores", tz_json_stores(session, row->stores),
+                     "locked_until", tz_json_time(row->locked_until_ns), "verified",
+                     tz_json_time(row->verified_ns), "drilled", tz_json_time(row->drilled_ns),
+                     "tags", row->tags);
 }
 
 static int add_source(const struct tz_session *session, json_t *sources, const char *name,
@@ -327,7 +351,7 @@ static int run(struct tz_context *context, struct tz_error *err)
     if (tz_session_open(&session, context, &(struct tz_repo_options){0}, err) ||
         (output.only && tz_session_check_source(&session, output.only, err)) ||
         read_rows(&session, output.only, context->json, &rows, err) ||
-        label_rows(session.config, &rows, err) || put_all(&output, &rows, err))
+        plan_rows(session.config, &rows, err) || put_all(&output, &rows, err))
         return -1;
     if (!context->json)
         return TZ_EXIT_OK;

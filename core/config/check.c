@@ -1,6 +1,7 @@
 #include "parse.h"
 #include "value.h"
 
+#include "tozai/core/retention.h"
 #include "tozai/storage/mirror.h"
 
 #include <string.h>
@@ -201,5 +202,5 @@ int tz_config_check(const struct tz_config *config, struct tz_error *err)
         if (check_source(config, &config->sources[i], err))
             return -1;
     }
-    return 0;
+    return tz_retention_check(config, err);
 }

@@ -93,7 +93,7 @@ static const struct tz_key_rule retention_keys[] = {
     KEEP("yearly"),
     SPAN("within"),
     SPAN("window"),
-    KEEP("minimum_generations"),
+    KEEP("minimum_generations"), /* not 0, which the policy's check explains */
     {.name = "timezone", .kind = TZ_VALUE_TEXT, .check = tz_check_timezone},
     {.name = "audit",
      .kind = TZ_VALUE_DURATION,

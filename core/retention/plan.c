@@ -108,13 +108,13 @@ static int keep_calendar(const struct plan *plan, struct tz_error *err)
 {
     const struct tz_retention_policy *policy = plan->policy;
     const struct {
-        unsigned wanted;
         period_fn *period_of;
+        unsigned wanted;
         unsigned reason;
     } rules[] = {
-        {policy->hourly, hour_of, TZ_KEEP_HOURLY}, {policy->daily, day_of, TZ_KEEP_DAILY},
-        {policy->weekly, week_of, TZ_KEEP_WEEKLY}, {policy->monthly, month_of, TZ_KEEP_MONTHLY},
-        {policy->yearly, year_of, TZ_KEEP_YEARLY},
+        {hour_of, policy->hourly, TZ_KEEP_HOURLY}, {day_of, policy->daily, TZ_KEEP_DAILY},
+        {week_of, policy->weekly, TZ_KEEP_WEEKLY}, {month_of, policy->monthly, TZ_KEEP_MONTHLY},
+        {year_of, policy->yearly, TZ_KEEP_YEARLY},
     };
 
     for (size_t i = 0; i < TZ_COUNT(rules); i++) {
@@ -196,7 +196,7 @@ static int make(const struct plan *plan, struct tz_error *err)
 
     if (tz_zone_open(&zone, plan->policy->zone, err))
         return -1;
-    qsort(plan->items, plan->count, sizeof(plan->items[0]), compare);
+    qsort(plan->items, plan->count, sizeof(struct tz_retention_item *), compare);
     for (size_t i = 0; i < plan->count; i++) {
         plan->items[i]->reasons = 0;
         tz_zone_local(zone, plan->items[i]->time_ns, &plan->local[i]);

@@ -2,6 +2,7 @@
 
 #include "tozai/util/time.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -461,6 +462,43 @@ static void a_zone_that_does_not_exist_is_no_plan(void **state)
     assert_string_equal(err.message, "there is no time zone 'Asia/Tokio'");
 }
 
+/* Monday 01:30 in Tokyo is Sunday 16:30 in London. */
+struct planner {
+    const char *zone;
+    unsigned second; /* what must come of the second item */
+    bool failed;
+};
+
+static void *plan_often(void *arg)
+{
+    struct planner *planner = arg;
+    struct tz_retention_policy policy = {.daily = 1, .weekly = 2};
+
+    (void)snprintf(policy.zone, sizeof(policy.zone), "%s", planner->zone);
+    for (size_t i = 0; i < 300; i++) {
+        struct tz_retention_item items[] = {item(1795969800 * TZ_SECOND_NS),
+                                            item((1795969800 - 2 * 3600) * TZ_SECOND_NS)};
+        if (tz_retention_plan(&policy, items, TZ_COUNT(items), items[0].time_ns, false, NULL) ||
+            items[0].reasons != (D | W) || items[1].reasons != planner->second)
+            planner->failed = true;
+    }
+    return NULL;
+}
+
+static void threads_plan_in_zones_of_their_own(void **state)
+{
+    (void)state;
+    struct planner planners[] = {{.zone = "Asia/Tokyo", .second = W}, {.zone = "Europe/London"}};
+    pthread_t threads[TZ_COUNT(planners)];
+
+    for (size_t i = 0; i < TZ_COUNT(planners); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, plan_often, &planners[i]), 0);
+    for (size_t i = 0; i < TZ_COUNT(planners); i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_false(planners[i].failed);
+    }
+}
+
 static void each_reason_has_a_name(void **state)
 {
     (void)state;
@@ -593,6 +631,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_was_set_back_is_refused),
         cmocka_unit_test(a_clock_that_leapt_is_refused),
         cmocka_unit_test(a_zone_that_does_not_exist_is_no_plan),
+        cmocka_unit_test(threads_plan_in_zones_of_their_own),
         cmocka_unit_test(each_reason_has_a_name),
         cmocka_unit_test(policies_come_from_the_source_then_from_all_then_from_here),
         cmocka_unit_test(empty_and_contradictory_policies_are_refused),

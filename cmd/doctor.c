@@ -26,12 +26,34 @@ static void print_text(const struct tz_finding *check)
     (void)putchar('\n');
 }
 
+/* {"conditional_put": "yes", ..., "region": "ap-northeast-1"} */
+static json_t *make_probe(const struct tz_probe *probe)
+{
+    TZ_SCOPED(tz_scoped_json) json_t *object = json_object();
+
+    for (size_t i = 0; object && i < TZ_PROBE_PARTS; i++)
+        if (json_object_set_new(object, tz_probe_part_name(i),
+                                json_string(tz_probe_answer_name(probe->parts[i]))))
+            return NULL;
+    json_t *region =
+        probe->has_region ? tz_json_text(probe->region, strlen(probe->region)) : json_null();
+    if (!object || json_object_set_new(object, "region", region))
+        return NULL;
+    return TZ_TAKE(object);
+}
+
 static json_t *make_json(const struct tz_finding *check)
 {
-    return json_pack("{s:o, s:s, s:o, s:o}", "name", tz_json_text(check->name, strlen(check->name)),
-                     "state", tz_finding_state_name(check->state), "detail",
-                     tz_json_text(check->detail, strlen(check->detail)), "advice",
-                     tz_json_text(check->advice, strlen(check->advice)));
+    TZ_SCOPED(tz_scoped_json)
+    json_t *object =
+        json_pack("{s:o, s:s, s:o, s:o}", "name", tz_json_text(check->name, strlen(check->name)),
+                  "state", tz_finding_state_name(check->state), "detail",
+                  tz_json_text(check->detail, strlen(check->detail)), "advice",
+                  tz_json_text(check->advice, strlen(check->advice)));
+
+    if (!object || (check->probe && json_object_set_new(object, "probe", make_probe(check->probe))))
+        return NULL;
+    return TZ_TAKE(object);
 }
 
 static void show(void *arg, const struct tz_finding *check)
@@ -53,7 +75,10 @@ static int examine(struct tz_context *context, struct report *report, struct tz_
     struct tz_error why = {0};
 
     if (tz_context_config(context, &config, &why)) {
-        const struct tz_finding check = {TZ_FINDING_FAIL, "configuration", why.message, why.hint};
+        const struct tz_finding check = {.state = TZ_FINDING_FAIL,
+                                         .name = "configuration",
+                                         .detail = why.message,
+                                         .advice = why.hint};
         show(report, &check);
         return 0;
     }

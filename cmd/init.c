@@ -1,7 +1,6 @@
 /* tozai init: makes a repository. */
 #include "common.h"
 
-#include "tozai/util/file.h"
 #include "tozai/util/hex.h"
 
 #include <errno.h>
@@ -140,24 +139,6 @@ static int replace_secret(struct tz_context *context, struct tz_config *config,
     return 0;
 }
 
-/* A new repository has no catalog yet, so one that is here is of another.  The repository is made
- * by now: this is no reason to fail. */
-static void put_old_catalog_aside(struct tz_context *context, const struct tz_config *config)
-{
-    TZ_SCOPED(tz_scoped_free) char *path = tz_path_join(config->state, "catalog.db");
-    struct tz_error why = {0};
-    struct stat stat;
-
-    if (!path || lstat(path, &stat))
-        return;
-    if (tz_catalog_put_aside(config->state, &why))
-        tz_warn(context, "'%s' holds the catalog of another repository: %s", config->state,
-                why.message);
-    else
-        tz_warn(context, "'%s' held the catalog of another repository: it was put aside",
-                config->state);
-}
-
 static int print_text(const struct tz_context *context, const struct tz_config *config,
                       const char *id, bool written, struct tz_error *err)
 {
@@ -250,7 +231,6 @@ static int run(struct tz_context *context, struct tz_error *err)
             (void)unlink(context->config_path);
         return -1;
     }
-    put_old_catalog_aside(context, config);
     return print(context, config, id, !exists, err) ? -1 : TZ_EXIT_OK;
 }
 

@@ -65,7 +65,7 @@ static int run(struct tz_context *context, struct tz_error *err)
     TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
     TZ_SCOPED(tz_scoped_progress) struct tz_progress *progress = NULL;
     /* Asking for it says that an empty store is meant to be filled. */
-    const struct tz_repo_options opening = {.exclusive = true, .fill_empty = true};
+    const struct tz_repo_options opening = {.exclusive = true, .writes = true, .fill_empty = true};
     struct tz_sync_options wanted = {.full = true, .progress = show_progress};
     struct tz_sync_result result = {0};
 

@@ -132,6 +132,12 @@ static int file_remove(void *state, const char *name, struct tz_error *err)
     return tz_file_fail(store, number, "remove", name, err);
 }
 
+static int file_remove_many(void *state, const char *const *names, size_t count, bool *removed,
+                            struct tz_error *err)
+{
+    return tz_store_remove_each(file_remove, state, names, count, removed, err);
+}
+
 const struct tz_store_driver tz_store_driver_file = {
     .scheme = "file",
     .features = TZ_STORE_RANGES | TZ_STORE_ATOMIC | TZ_STORE_LOCAL,
@@ -142,4 +148,8 @@ const struct tz_store_driver tz_store_driver_file = {
     .stat = file_stat,
     .list = tz_file_list,
     .remove = file_remove,
+    .remove_many = file_remove_many,
+    .region = tz_store_no_region,
+    .probe = tz_store_sure,
+    .trust = tz_store_no_trust,
 };

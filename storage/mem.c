@@ -298,6 +298,12 @@ static int mem_remove(void *state, const char *name, struct tz_error *err)
     return 0;
 }
 
+static int mem_remove_many(void *state, const char *const *names, size_t count, bool *removed,
+                           struct tz_error *err)
+{
+    return tz_store_remove_each(mem_remove, state, names, count, removed, err);
+}
+
 const struct tz_store_driver tz_store_driver_mem = {
     .scheme = "mem",
     .features = TZ_STORE_RANGES | TZ_STORE_ATOMIC | TZ_STORE_LOCAL,
@@ -308,4 +314,8 @@ const struct tz_store_driver tz_store_driver_mem = {
     .stat = mem_stat,
     .list = mem_list,
     .remove = mem_remove,
+    .remove_many = mem_remove_many,
+    .region = tz_store_no_region,
+    .probe = tz_store_sure,
+    .trust = tz_store_no_trust,
 };

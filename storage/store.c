@@ -1,5 +1,6 @@
 #include "tozai/storage/store.h"
 #include "tozai/storage/driver.h"
+#include "tozai/util/time.h"
 
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct tz_store {
     char *url;
     char *location;
     bool read_only;
+    unsigned proven;
 };
 
 static bool name_char(char c)
@@ -152,7 +154,13 @@ const char *tz_store_location(const struct tz_store *store)
 
 unsigned tz_store_features(const struct tz_store *store)
 {
-    return store->driver->features;
+    return store->driver->features | store->proven;
+}
+
+void tz_store_trust(struct tz_store *store, unsigned features)
+{
+    store->proven = features & store->driver->provable;
+    store->driver->trust(store->state, store->proven);
 }
 
 int tz_store_put(struct tz_store *store, const char *name, const void *data, size_t len,
@@ -210,4 +218,81 @@ int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *e
     if (check_name(name, err) || check_writable(store, name, err))
         return -1;
     return store->driver->remove(store->state, name, err);
+}
+
+int tz_store_remove_each(int (*remove)(void *state, const char *name, struct tz_error *err),
+                         void *state, const char *const *names, size_t count, bool *removed,
+                         struct tz_error *err)
+{
+    struct tz_error first = {0};
+
+    for (size_t i = 0; i < count; i++) {
+        struct tz_error why = {0};
+        removed[i] = remove(state, names[i], &why) == 0;
+        if (removed[i])
+            continue;
+        if (!first.kind)
+            first = why;
+        if (why.kind == TZ_UNAVAILABLE || why.kind == TZ_INTERRUPTED)
+            break;
+    }
+    if (!first.kind)
+        return 0;
+    if (err)
+        *err = first;
+    return -1;
+}
+
+int tz_store_remove_many(struct tz_store *store, const char *const *names, size_t count,
+                         bool *removed, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) bool *own = calloc(count + 1, sizeof(*own));
+
+    if (!own)
+        return tz_fail_nomem(err);
+    if (removed && count > 0)
+        memset(removed, 0, count * sizeof(*removed));
+    for (size_t i = 0; i < count; i++)
+        if (check_name(names[i], err) || check_writable(store, names[i], err))
+            return -1;
+    int status = store->driver->remove_many(store->state, names, count, own, err);
+    if (removed && count > 0)
+        memcpy(removed, own, count * sizeof(*removed));
+    return status;
+}
+
+int tz_store_region(struct tz_store *store, char ret[TZ_STORE_REGION_MAX], struct tz_error *err)
+{
+    char region[TZ_STORE_REGION_MAX] = "";
+
+    if (store->driver->region(store->state, region, err))
+        return tz_while(err, "ask for the region of store '%s'", store->name);
+    memcpy(ret, region, sizeof(region));
+    return 0;
+}
+
+int tz_store_no_region(void *state, char ret[TZ_STORE_REGION_MAX], struct tz_error *err)
+{
+    (void)state;
+    (void)err;
+    ret[0] = '\0';
+    return 0;
+}
+
+void tz_store_no_trust(void *state, unsigned features)
+{
+    (void)state;
+    (void)features;
+}
+
+int tz_store_probe(struct tz_store *store, const struct tz_probe_options *options,
+                   struct tz_probe *ret, struct tz_error *err)
+{
+    struct tz_probe probe = {.time_ns = tz_now()};
+
+    if (check_name(options->name, err) || check_writable(store, options->name, err) ||
+        store->driver->probe(store->state, options, &probe, err))
+        return tz_while(err, "probe store '%s'", store->name);
+    *ret = probe;
+    return 0;
 }

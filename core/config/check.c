@@ -14,7 +14,7 @@
     ((void)tz_fail((err), TZ_INVALID, __VA_ARGS__),                                                \
      tz_while((err), "%s:%d", (config)->file, (line)))
 
-static bool holds(const struct tz_config_list *list, const char *word)
+bool tz_config_list_has(const struct tz_config_list *list, const char *word)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (strcasecmp(list->items[i], word) == 0)
@@ -32,15 +32,87 @@ static int check_residency(const struct tz_config *config, const struct tz_confi
     if (config->allowed_locations.count > 0 && !store->location)
         return fail_at(err, config, store->line,
                        "[store %s] has no location, and [policy] allows only some", store->name);
-    if (config->allowed_locations.count > 0 && !holds(&config->allowed_locations, store->location))
+    if (config->allowed_locations.count > 0 && !tz_config_list_has(&config->allowed_locations, store->location))
         return fail_at(err, config, store->line,
                        "[store %s]: the location '%s' is not among allowed_locations of [policy]",
                        store->name, store->location);
-    if (config->allowed_regions.count > 0 && region && !holds(&config->allowed_regions, region))
+    if (config->allowed_regions.count > 0 && region && !tz_config_list_has(&config->allowed_regions, region))
         return fail_at(err, config, store->line,
                        "[store %s]: the region '%s' is not among allowed_regions of [policy]",
                        store->name, region);
     return 0;
+}
+
+/* The server of an S3 store: "https://host:port" without what goes without saying. */
+struct server {
+    const char *host;
+    size_t len;
+};
+
+static struct server server_of(const struct tz_config_store *store)
+{
+    const char *endpoint = tz_config_pair_value(store->more, store->more_count, NULL, "endpoint", 0);
+    bool plain = endpoint && strncasecmp(endpoint, "http://", 7) == 0;
+    struct server server = {.host = ""};
+
+    /* Names of buckets are one space in all of AWS. */
+    if (!endpoint || strstr(endpoint, ".amazonaws.com"))
+        return server;
+    const char *host = strstr(endpoint, "://");
+    server.host = host ? host + 3 : endpoint;
+    server.len = strcspn(server.host, "/");
+    size_t port_len = plain ? 3 : 4;
+    if (server.len > port_len &&
+        memcmp(server.host + server.len - port_len, plain ? ":80" : ":443", port_len) == 0)
+        server.len -= port_len;
+    return server;
+}
+
+static bool same_server(const struct tz_config_store *first, const struct tz_config_store *second)
+{
+    struct server a = server_of(first), b = server_of(second);
+
+    return a.len == b.len && strncasecmp(a.host, b.host, a.len) == 0;
+}
+
+/* "bucket/prefix" of "s3://bucket/prefix//"; *ret_len without the slashes at its end. */
+static const char *bucket_of(const char *url, size_t *ret_len)
+{
+    if (strncmp(url, "s3://", 5) != 0)
+        return NULL;
+    *ret_len = strlen(url + 5);
+    while (*ret_len > 0 && url[5 + *ret_len - 1] == '/')
+        (*ret_len)--;
+    return url + 5;
+}
+
+/* Whether "a/b" is "a" or beneath it. */
+static bool beneath(const char *path, size_t len, const char *top, size_t top_len)
+{
+    return len >= top_len && memcmp(path, top, top_len) == 0 &&
+           (len == top_len || path[top_len] == '/');
+}
+
+/* Two buckets, or two places in one. */
+static int check_two_buckets(const struct tz_config *config, const struct tz_config_store *first,
+                             const struct tz_config_store *second, struct tz_error *err)
+{
+    size_t a_len = 0, b_len = 0;
+    const char *a = bucket_of(first->url, &a_len), *b = bucket_of(second->url, &b_len);
+
+    if (!a || !b || !same_server(first, second))
+        return 0;
+    if (beneath(a, a_len, b, b_len) || beneath(b, b_len, a, a_len))
+        return fail_at(err, config, second->line,
+                       "[store %s] and [store %s] are in one bucket, and one lies inside the other",
+                       first->name, second->name);
+    size_t bucket_len = strcspn(a, "/");
+    if (config->allow_same_location || !beneath(b, b_len, a, bucket_len))
+        return 0;
+    (void)fail_at(err, config, second->line, "[store %s] and [store %s] are both in the bucket '%.*s'",
+                  first->name, second->name, (int)bucket_len, a);
+    return tz_hint(err, "whoever loses the bucket loses both: use another one, or say "
+                        "'allow_same_location = yes' in [policy]");
 }
 
 /* Two stores are only worth two if they are two places. */
@@ -49,8 +121,10 @@ static int check_two_stores(const struct tz_config *config, const struct tz_conf
 {
     const char *first_path = tz_url_path(first->url);
     const char *second_path = tz_url_path(second->url);
+    bool buckets = strncmp(first->url, "s3:", 3) == 0;
 
-    if (strcmp(first->url, second->url) == 0)
+    /* At two servers two buckets may have one name. */
+    if (!buckets && strcmp(first->url, second->url) == 0)
         return fail_at(err, config, second->line, "[store %s] has the same url as [store %s]",
                        second->name, first->name);
     if (first_path && second_path &&
@@ -58,6 +132,8 @@ static int check_two_stores(const struct tz_config *config, const struct tz_conf
         return fail_at(err, config, second->line,
                        "one of [store %s] and [store %s] lies inside the other", first->name,
                        second->name);
+    if (check_two_buckets(config, first, second, err))
+        return -1;
     if (first->location && second->location && !config->allow_same_location &&
         strcasecmp(first->location, second->location) == 0) {
         (void)fail_at(err, config, second->line,

@@ -54,3 +54,11 @@ void tz_config_store_options(const struct tz_config_store *store, struct tz_stor
         .s3 = ret_s3,
     };
 }
+
+const struct tz_config_store *tz_config_find_store(const struct tz_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->store_count; i++)
+        if (strcmp(config->stores[i].name, name) == 0)
+            return &config->stores[i];
+    return NULL;
+}

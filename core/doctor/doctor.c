@@ -4,6 +4,7 @@
 #include "tozai/util/time.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -12,6 +13,8 @@
 
 #define ROOM_WARN ((uint64_t)1 << 30)
 #define ROOM_FAIL ((uint64_t)64 << 20)
+
+#define CLOCK_SKEW_MAX (INT64_C(300) * TZ_SECOND_NS)
 
 const char *tz_finding_state_name(enum tz_finding_state state)
 {
@@ -61,6 +64,19 @@ void tz_doctor_room(const struct tz_doctor_options *options, const char *name, c
     else
         tz_doctor_tell(options, bytes < ROOM_FAIL ? TZ_FINDING_FAIL : TZ_FINDING_WARN, name,
                        "make room, or use a larger disk", "only %s free in '%s'", text, path);
+}
+
+void tz_doctor_clock(const struct tz_doctor_options *options, const char *name, int64_t ahead_ns)
+{
+    int64_t distance_ns = ahead_ns < 0 ? -ahead_ns : ahead_ns;
+
+    if (distance_ns > CLOCK_SKEW_MAX)
+        tz_doctor_tell(options, TZ_FINDING_WARN, name,
+                       "set both clocks by NTP: times name generations and end retention",
+                       "it is %" PRId64 " seconds %s this machine's", distance_ns / TZ_SECOND_NS,
+                       ahead_ns < 0 ? "behind" : "before");
+    else
+        tz_doctor_tell(options, TZ_FINDING_OK, name, NULL, "it agrees with this machine's");
 }
 
 int tz_doctor(const struct tz_doctor_options *options, struct tz_error *err)

@@ -16,10 +16,15 @@ void tz_doctor_tell_error(const struct tz_doctor_options *options, const char *n
 /* Tell how much room there is beneath a path. */
 void tz_doctor_room(const struct tz_doctor_options *options, const char *name, const char *path);
 
+/* Tell how far a store's clock is from ours. */
+void tz_doctor_clock(const struct tz_doctor_options *options, const char *name, int64_t ahead_ns);
+
 /* files.c */
 void tz_doctor_files(const struct tz_doctor_options *options);
 /* stores.c */
 void tz_doctor_stores(const struct tz_doctor_options *options);
+/* probe.c: what the stores that are not local do; keep it, unless repo is NULL. */
+void tz_doctor_probes(const struct tz_doctor_options *options, struct tz_repo *repo);
 /* keys.c */
 void tz_doctor_keys(const struct tz_doctor_options *options);
 /* sources.c */

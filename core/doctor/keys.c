@@ -46,8 +46,9 @@ void tz_doctor_keys(const struct tz_doctor_options *options)
 
     if (tz_repo_open(&repo, &opening, &why)) {
         tz_doctor_tell_error(options, "repository", &why);
-        return;
+    } else {
+        tz_doctor_tell(options, TZ_FINDING_OK, "repository", NULL, "it can be opened");
+        check_slots(options, repo);
     }
-    tz_doctor_tell(options, TZ_FINDING_OK, "repository", NULL, "it can be opened");
-    check_slots(options, repo);
+    tz_doctor_probes(options, repo);
 }

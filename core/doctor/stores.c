@@ -3,15 +3,14 @@
 #include "tozai/util/hex.h"
 #include "tozai/util/time.h"
 
-#include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "tozai/util/banned.h"
 
 #define CANARY_LEN     4096
 #define CANARY_ID      8
-#define CLOCK_SKEW_MAX (INT64_C(300) * TZ_SECOND_NS)
 #define DESCRIPTOR_MAX 4096
 #define NAME_LEN       160
 
@@ -109,21 +108,6 @@ static int try_canary(struct tz_store *store, const char *name, const uint8_t *d
     return 0;
 }
 
-static void check_clock(const struct round *round, int64_t changed_ns, int64_t now_ns)
-{
-    char name[NAME_LEN];
-    int64_t skew = changed_ns - now_ns;
-
-    (void)name_of(name, round, "clock");
-    if (skew > CLOCK_SKEW_MAX || skew < -CLOCK_SKEW_MAX)
-        tz_doctor_tell(round->options, TZ_FINDING_WARN, name,
-                       "set both clocks by NTP: times name generations and end retention",
-                       "it is %" PRId64 " seconds %s this machine's",
-                       (skew < 0 ? -skew : skew) / TZ_SECOND_NS, skew < 0 ? "behind" : "before");
-    else
-        tz_doctor_tell(round->options, TZ_FINDING_OK, name, NULL, "it agrees with this machine's");
-}
-
 static void check_access(const struct round *round)
 {
     uint8_t data[CANARY_LEN], id[CANARY_ID];
@@ -153,15 +137,7 @@ static void check_access(const struct round *round)
     else
         tz_doctor_tell(round->options, TZ_FINDING_OK, name, NULL,
                        "objects can be written, read, listed and removed");
-    check_clock(round, changed_ns, now_ns);
-}
-
-/* What is locked could not be removed again. */
-static bool is_locked(const struct tz_config_store *store)
-{
-    const char *lock = tz_config_pair_value(store->more, store->more_count, NULL, "object_lock", 0);
-
-    return lock && strcmp(lock, "none") != 0;
+    tz_doctor_clock(round->options, name_of(name, round, "clock"), changed_ns - now_ns);
 }
 
 static void check_store(struct round *round)
@@ -178,10 +154,8 @@ static void check_store(struct round *round)
         return;
     }
     check_descriptor(round);
-    if (is_locked(store))
-        tz_doctor_tell(round->options, TZ_FINDING_OK, name_of(name, round, "access"), NULL,
-                       "not tried: its objects are locked, and a test object would stay");
-    else
+    /* Others are probed (probe.c). */
+    if (tz_store_features(round->store) & TZ_STORE_LOCAL)
         check_access(round);
     if (strncmp(store->url, "file://", 7) == 0)
         tz_doctor_room(round->options, name_of(name, round, "room"), store->url + 7);
@@ -203,6 +177,33 @@ static const struct tz_config_store *find_same_disk(const struct tz_config *conf
             return &config->stores[i];
     }
     return NULL;
+}
+
+/* What is "tokyo" to one and "osaka" to the other may be one region. */
+static const struct tz_config_store *find_same_region(const struct tz_config *config, size_t index)
+{
+    const struct tz_config_store *store = &config->stores[index];
+    const char *region = tz_config_pair_value(store->more, store->more_count, NULL, "region", 0);
+
+    for (size_t i = 0; region && i < index; i++) {
+        const struct tz_config_store *other = &config->stores[i];
+        const char *its = tz_config_pair_value(other->more, other->more_count, NULL, "region", 0);
+        if (its && strcasecmp(its, region) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+static void check_regions(const struct tz_doctor_options *options)
+{
+    for (size_t i = 0; i < options->config->store_count; i++) {
+        const struct tz_config_store *same = find_same_region(options->config, i);
+        if (same && !options->config->allow_same_location)
+            tz_doctor_tell(options, TZ_FINDING_WARN, "places",
+                           "one disaster takes both: put one of them into another region",
+                           "stores %s and %s are in regions of one name", same->name,
+                           options->config->stores[i].name);
+    }
 }
 
 static void check_places(const struct tz_doctor_options *options)
@@ -240,6 +241,7 @@ void tz_doctor_stores(const struct tz_doctor_options *options)
     struct round round = {.options = options};
 
     check_places(options);
+    check_regions(options);
     for (size_t i = 0; i < options->config->store_count; i++) {
         round.config = &options->config->stores[i];
         check_store(&round);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* What an init that was killed before its end leaves: key slots of a repository that never was. */
 static const struct tz_listed *find_other(const struct tz_listing *listed)
@@ -101,6 +102,60 @@ static int make_secret(const struct tz_repo_init_options *options, struct tz_unl
     return tz_repo_unlock_secret(config, options->no_prompt, true, ret, err);
 }
 
+/* A new repository has no catalog yet, so one that is here is of another.  The repository is made
+ * by now: this is no reason to fail. */
+static void put_old_catalog_aside(const struct tz_repo *repo)
+{
+    TZ_SCOPED(tz_scoped_free) char *path = tz_path_join(repo->config->state, "catalog.db");
+    struct tz_error why = {0};
+    struct stat stat;
+
+    if (!path || lstat(path, &stat))
+        return;
+    if (tz_catalog_put_aside(repo->config->state, &why))
+        tz_repo_warn(repo, "'%s' holds the catalog of another repository: %s", repo->config->state,
+                     why.message);
+    else
+        tz_repo_warn(repo, "'%s' held the catalog of another repository: it was put aside",
+                     repo->config->state);
+}
+
+static bool is_local(const struct tz_repo *repo, size_t i)
+{
+    return tz_store_features(tz_mirror_store(repo->mirror, i)) & TZ_STORE_LOCAL;
+}
+
+/* What the stores do is found out at once, by whoever may do most.  A later run can do it, too. */
+static void probe_stores(struct tz_repo *repo)
+{
+    struct tz_error why = {0};
+
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
+        struct tz_probe probe;
+        if (is_local(repo, i))
+            continue;
+        if ((!repo->catalog && tz_catalog_open(&repo->catalog, repo->config->state,
+                                               repo->descriptor.repo_id, &why)) ||
+            tz_repo_probe(repo->config, tz_mirror_store(repo->mirror, i), &probe, &why) ||
+            tz_repo_set_probe(repo, i, &probe, &why))
+            tz_repo_warn(repo, "%s", why.message);
+    }
+    tz_catalog_free(TZ_TAKE(repo->catalog));
+}
+
+static int check_stores(struct tz_repo *repo, struct tz_error *err)
+{
+    if (need_all(repo->mirror, err))
+        return -1;
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
+        if (tz_repo_ask_region(repo, i, err) || must_be_empty(repo->mirror, i, err))
+            return -1;
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
+        if (remove_slots(repo->mirror, i, err))
+            return -1;
+    return 0;
+}
+
 int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_REPO_ID_SIZE],
                  struct tz_error *err)
 {
@@ -111,22 +166,24 @@ int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_R
     struct tz_descriptor descriptor = {.version = TZ_FORMAT_VERSION, .created_ns = tz_now()};
 
     if (tz_make_dirs(options->config->state, 0700, err) || make_secret(options, &unlock, err) ||
-        tz_repo_open_stores(&mirror, options->config, NULL, true, false, err) ||
-        need_all(mirror, err))
+        tz_repo_open_stores(&mirror, options->config, NULL, true, false, err))
         return -1;
-    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
-        if (must_be_empty(mirror, i, err))
-            return -1;
-    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
-        if (remove_slots(mirror, i, err))
-            return -1;
+    struct tz_repo repo = {.config = options->config,
+                           .mirror = mirror,
+                           .warn = options->warn,
+                           .warn_arg = options->warn_arg,
+                           .lock_fd = -1};
+    if (check_stores(&repo, err))
+        return -1;
     tz_random(descriptor.repo_id, sizeof(descriptor.repo_id));
     if (tz_keys_create(&keys, descriptor.repo_id, err) ||
         tz_descriptor_write(&descriptor, &bytes, err) ||
         put_slot(mirror, keys, "operator", &unlock, &options->cost, err) ||
         put_all(mirror, TZ_NAME_DESCRIPTOR, &bytes, err))
         return -1;
-    /* A catalog of a repository that was here before would only mislead. */
+    repo.descriptor = descriptor;
+    put_old_catalog_aside(&repo);
+    probe_stores(&repo);
     memcpy(ret_id, descriptor.repo_id, TZ_REPO_ID_SIZE);
     return 0;
 }

@@ -51,6 +51,14 @@ int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error 
 /* Every descriptor is damaged: this slot says whose the repository is. */
 int tz_repo_adopt(struct tz_repo *repo, const struct tz_slot_info *slot,
                   struct tz_error *err) TZ_MUST_CHECK;
+/* A store that cannot be used goes out and is spoken of; the others go on. */
+void tz_repo_put_out(struct tz_repo *repo, size_t i, const struct tz_error *why);
+/* probe.c: tell the stores what was proven of them.  For runs that write: probe those of which
+ * nothing is known, and put those out that are where the policy does not want them; fails if none
+ * is left. */
+int tz_repo_use_probes(struct tz_repo *repo, bool writes, struct tz_error *err) TZ_MUST_CHECK;
+/* Ask store i itself, if the policy cares, and judge. */
+int tz_repo_ask_region(struct tz_repo *repo, size_t i, struct tz_error *err) TZ_MUST_CHECK;
 /* unlock.c */
 /* Whose key slots are in store i?  *ret is the oldest of them; false if none can be read, or they
  * are of several repositories. */

@@ -156,6 +156,7 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
                             options->read_only, err) ||
         tz_repo_check_stores(repo, options->fill_empty, err) ||
         tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) ||
+        tz_repo_use_probes(repo, options->writes && !options->read_only, err) ||
         tz_repo_refresh(repo, err) || set_reach(repo, err))
         return -1;
     *ret = TZ_TAKE(repo);

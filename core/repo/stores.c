@@ -146,8 +146,7 @@ static int choose(struct look *look, struct tz_error *err)
     return 0;
 }
 
-/* A store that cannot be used goes out and is spoken of; the others go on. */
-static void put_out(struct tz_repo *repo, size_t i, const struct tz_error *why)
+void tz_repo_put_out(struct tz_repo *repo, size_t i, const struct tz_error *why)
 {
     tz_mirror_exclude(repo->mirror, i, why);
     tz_repo_warn(repo, "store '%s' is left out: %s%s%s", tz_mirror_name(repo->mirror, i),
@@ -158,7 +157,12 @@ static void put_out(struct tz_repo *repo, size_t i, const struct tz_error *why)
 static int fill_store(struct tz_repo *repo, size_t i, struct tz_error *err)
 {
     struct tz_store *store = tz_mirror_store(repo->mirror, i);
+    struct tz_error why = {0};
 
+    if (tz_repo_ask_region(repo, i, &why)) {
+        tz_repo_put_out(repo, i, &why);
+        return 0;
+    }
     tz_repo_warn(repo, "store '%s' is empty: filling it", tz_mirror_name(repo->mirror, i));
     return tz_store_put(store, TZ_NAME_DESCRIPTOR, repo->descriptor_bytes.data,
                         repo->descriptor_bytes.len, err);
@@ -173,7 +177,7 @@ static int handle_missing(struct tz_repo *repo, size_t i, bool fill_empty, struc
         return fill_store(repo, i, err);
     (void)tz_fail(&why, TZ_NOT_FOUND, "it holds no repository");
     (void)tz_hint(&why, "run 'tozai sync --to %s' to fill an empty store from the others", name);
-    put_out(repo, i, &why);
+    tz_repo_put_out(repo, i, &why);
     return 0;
 }
 
@@ -195,7 +199,7 @@ static void handle_damaged(struct look *look, size_t i)
         tz_repo_warn(repo, "store '%s': %s; 'tozai verify --heal' replaces it",
                      tz_mirror_name(repo->mirror, i), look->errors[i].message);
     else
-        put_out(repo, i, &look->errors[i]);
+        tz_repo_put_out(repo, i, &look->errors[i]);
 }
 
 static int look_at(struct look *look, size_t i, struct tz_error *err)
@@ -219,7 +223,7 @@ static int look_at(struct look *look, size_t i, struct tz_error *err)
             *err = why;
         return tz_while(err, "store '%s'", tz_mirror_name(repo->mirror, i));
     } else {
-        put_out(repo, i, &why);
+        tz_repo_put_out(repo, i, &why);
     }
     return 0;
 }

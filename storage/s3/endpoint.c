@@ -83,17 +83,18 @@ static int check_endpoint(const char *endpoint, size_t *ret_len, const char **re
     return 0;
 }
 
-static int set_host(struct tz_s3_store *store, const char *scheme, int scheme_len, const char *host,
-                    int len, struct tz_error *err)
+static int set_host(const struct tz_s3_store *store, struct tz_s3_address *address,
+                    const char *scheme, int scheme_len, const char *host, int len,
+                    struct tz_error *err)
 {
-    int status = store->path_style ? asprintf(&store->host, "%.*s", len, host)
-                                   : asprintf(&store->host, "%s.%.*s", store->bucket, len, host);
+    int status = store->path_style ? asprintf(&address->host, "%.*s", len, host)
+                                   : asprintf(&address->host, "%s.%.*s", store->bucket, len, host);
     if (status < 0) {
-        store->host = NULL;
+        address->host = NULL;
         return tz_fail_nomem(err);
     }
-    if (asprintf(&store->base, "%.*s%s", scheme_len, scheme, store->host) < 0) {
-        store->base = NULL;
+    if (asprintf(&address->base, "%.*s%s", scheme_len, scheme, address->host) < 0) {
+        address->base = NULL;
         return tz_fail_nomem(err);
     }
     return 0;
@@ -110,23 +111,19 @@ static size_t without_default_port(const char *endpoint, const char *host, size_
                                                                                 : len;
 }
 
-int tz_s3_set_address(struct tz_s3_store *store, const char *url, const char *endpoint,
-                      const char *region, enum tz_store_path path_style, struct tz_error *err)
+static int set_region(const struct tz_s3_store *store, const char *region,
+                      struct tz_s3_address *address, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_free) char *own = NULL;
-    const char *host = NULL;
+    const char *endpoint = store->endpoint, *host = NULL;
     size_t len = 0;
-    bool given = endpoint && *endpoint;
 
-    if (split_url(store, url, err))
-        return -1;
-    store->region = strdup(region && *region ? region : TZ_S3_DEFAULT_REGION);
-    if (!store->region)
+    address->region = strdup(region);
+    if (!address->region)
         return tz_fail_nomem(err);
-    if (!given) {
-        bool china = strncmp(store->region, "cn-", 3) == 0;
-        if (asprintf(&own, "https://s3.%s.amazonaws.com%s", store->region, china ? ".cn" : "") <
-            0) {
+    if (!endpoint) {
+        bool china = strncmp(region, "cn-", 3) == 0;
+        if (asprintf(&own, "https://s3.%s.amazonaws.com%s", region, china ? ".cn" : "") < 0) {
             own = NULL;
             return tz_fail_nomem(err);
         }
@@ -134,9 +131,70 @@ int tz_s3_set_address(struct tz_s3_store *store, const char *url, const char *en
     }
     if (check_endpoint(endpoint, &len, &host, err))
         return -1;
+    len = without_default_port(endpoint, host, len);
+    return set_host(store, address, endpoint, (int)(host - endpoint), host, (int)len, err);
+}
+
+int tz_s3_set_address(struct tz_s3_store *store, const char *url, const char *endpoint,
+                      const char *region, enum tz_store_path path_style, struct tz_error *err)
+{
+    bool given = endpoint && *endpoint;
+
+    if (split_url(store, url, err))
+        return -1;
+    if (given && !(store->endpoint = strdup(endpoint)))
+        return tz_fail_nomem(err);
     /* Few servers beside AWS have a name for each bucket; one with dots fits no certificate. */
     store->path_style = path_style == TZ_STORE_PATH_DEFAULT ? given || strchr(store->bucket, '.')
                                                             : path_style == TZ_STORE_PATH_YES;
-    len = without_default_port(endpoint, host, len);
-    return set_host(store, endpoint, (int)(host - endpoint), host, (int)len, err);
+    store->open_region = !region || !*region;
+    return set_region(store, store->open_region ? TZ_S3_DEFAULT_REGION : region,
+                      &store->addresses[0], err);
+}
+
+void tz_s3_clear_address(struct tz_s3_store *store)
+{
+    for (size_t i = 0; i < TZ_COUNT(store->addresses); i++) {
+        free(store->addresses[i].base);
+        free(store->addresses[i].host);
+        free(store->addresses[i].region);
+    }
+    free(store->bucket);
+    free(store->prefix);
+    free(store->endpoint);
+}
+
+const struct tz_s3_address *tz_s3_address(struct tz_s3_store *store)
+{
+    (void)pthread_mutex_lock(&store->mutex);
+    const struct tz_s3_address *address = &store->addresses[store->address];
+    (void)pthread_mutex_unlock(&store->mutex);
+    return address;
+}
+
+/* It becomes a part of a host's name and of a signature. */
+static bool is_region(const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++)
+        if (!bucket_char(text[i]) || text[i] == '.')
+            return false;
+    return len > 0 && len < TZ_STORE_REGION_MAX;
+}
+
+bool tz_s3_move(struct tz_s3_store *store, const struct tz_s3_address *asked, const char *region)
+{
+    bool moved = false;
+
+    (void)pthread_mutex_lock(&store->mutex);
+    if (asked != &store->addresses[store->address]) {
+        moved = true; /* somebody else was faster */
+    } else if (store->open_region && is_region(region) && strcmp(region, asked->region) != 0) {
+        store->open_region = false;
+        moved = set_region(store, region, &store->addresses[1], NULL) == 0;
+        store->address = moved;
+    }
+    (void)pthread_mutex_unlock(&store->mutex);
+    return moved;
 }

@@ -12,7 +12,7 @@
 
 #include "tozai/util/banned.h"
 
-enum { AGAIN = 1, SKEWED = 2, CREDENTIALS = 4 };
+enum { AGAIN = 1, SKEWED = 2, CREDENTIALS = 4, ELSEWHERE = 8 };
 
 struct meaning {
     const char *code;
@@ -32,12 +32,12 @@ static const struct meaning meanings[] = {
     {"AccessDenied", TZ_DENIED, 0, CHECK_POLICY},
     {"AccountProblem", TZ_DENIED, 0, "the provider has a problem with the account: ask there"},
     {"AllAccessDisabled", TZ_DENIED, 0, "the provider has disabled the bucket: ask there"},
-    {"AuthorizationHeaderMalformed", TZ_INVALID, 0, CHECK_REGION},
+    {"AuthorizationHeaderMalformed", TZ_INVALID, ELSEWHERE, CHECK_REGION},
     {"BadDigest", TZ_UNAVAILABLE, AGAIN, "bytes were damaged on the way"},
     {"ConditionalRequestConflict", TZ_UNAVAILABLE, AGAIN, NULL},
     {"EntityTooLarge", TZ_INVALID, 0, "make 'pack_size' smaller"},
     {"ExpiredToken", TZ_DENIED, CREDENTIALS, "the session has ended: fetch new credentials"},
-    {"IllegalLocationConstraintException", TZ_INVALID, 0, CHECK_REGION},
+    {"IllegalLocationConstraintException", TZ_INVALID, ELSEWHERE, CHECK_REGION},
     {"IncompleteBody", TZ_UNAVAILABLE, AGAIN, NULL},
     {"InternalError", TZ_UNAVAILABLE, AGAIN, NULL},
     {"InvalidAccessKeyId", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
@@ -53,7 +53,7 @@ static const struct meaning meanings[] = {
     {"NotImplemented", TZ_UNSUPPORTED, 0, NULL},
     {"NotSignedUp", TZ_DENIED, 0, "the account has no S3 service"},
     {"OperationAborted", TZ_UNAVAILABLE, AGAIN, NULL},
-    {"PermanentRedirect", TZ_INVALID, 0, CHECK_REGION},
+    {"PermanentRedirect", TZ_INVALID, ELSEWHERE, CHECK_REGION},
     {"PreconditionFailed", TZ_EXISTS, 0, NULL},
     {"QuotaExceeded", TZ_NOSPC, 0, "the bucket or the account has reached its quota"},
     {"RequestTimeTooSkewed", TZ_DENIED, SKEWED, CHECK_CLOCK},
@@ -72,7 +72,7 @@ static const struct meaning meanings[] = {
 static struct meaning of_status(unsigned status)
 {
     static const struct meaning known[] = {
-        {"301", TZ_INVALID, 0, CHECK_REGION},
+        {"301", TZ_INVALID, ELSEWHERE, CHECK_REGION},
         {"307", TZ_UNAVAILABLE, AGAIN, NULL},
         {"401", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
         {"403", TZ_DENIED, CREDENTIALS, CHECK_POLICY},
@@ -123,22 +123,45 @@ static int see_text(void *arg, const char *path, const char *text, size_t len, s
         copy_shown(refusal->code, sizeof(refusal->code), text, len);
     else if (strcmp(path, "Error/Message") == 0)
         copy_shown(refusal->message, sizeof(refusal->message), text, len);
+    else if (strcmp(path, "Error/Region") == 0)
+        copy_shown(refusal->region, sizeof(refusal->region), text, len);
     return 0;
+}
+
+static void set_meaning(struct tz_s3_refusal *refusal, const struct meaning *meaning)
+{
+    refusal->kind = meaning->kind;
+    refusal->again = meaning->flags & AGAIN;
+    refusal->skewed = meaning->flags & SKEWED;
+    refusal->credentials = meaning->flags & CREDENTIALS;
+    refusal->elsewhere = meaning->flags & ELSEWHERE;
+    refusal->hint = meaning->hint;
 }
 
 void tz_s3_read_refusal(const struct tz_http_response *response, struct tz_s3_refusal *ret)
 {
+    const char *region = tz_http_header(response, "x-amz-bucket-region");
+
     *ret = (struct tz_s3_refusal){0};
     /* A proxy's page is no XML: then the status must do. */
     if (response->text.len > 0 &&
         tz_xml_read(response->text.data, response->text.len, see_text, ret, NULL))
-        ret->code[0] = ret->message[0] = '\0';
+        ret->code[0] = ret->message[0] = ret->region[0] = '\0';
     struct meaning meaning = of_code(ret->code, response->status);
-    ret->kind = meaning.kind;
-    ret->again = meaning.flags & AGAIN;
-    ret->skewed = meaning.flags & SKEWED;
-    ret->credentials = meaning.flags & CREDENTIALS;
-    ret->hint = meaning.hint;
+    set_meaning(ret, &meaning);
+    /* To a HEAD a server can only say it here. */
+    ret->elsewhere |= response->status == 400 && !ret->code[0] && region;
+    if (!ret->region[0] && region)
+        copy_shown(ret->region, sizeof(ret->region), region, strlen(region));
+}
+
+void tz_s3_read_code(const char *code, struct tz_s3_refusal *ret)
+{
+    struct meaning meaning = of_code(code, 0);
+
+    *ret = (struct tz_s3_refusal){0};
+    copy_shown(ret->code, sizeof(ret->code), code, strlen(code));
+    set_meaning(ret, &meaning);
 }
 
 int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
@@ -151,5 +174,8 @@ int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
                   call->name ? call->name : "", store->bucket, response->status,
                   refusal->code[0] ? refusal->code : "(no code)", words ? ": " : "",
                   refusal->message);
+    if (refusal->elsewhere && refusal->region[0])
+        return tz_hint(err, "the bucket is in the region '%s': set 'region = %s' of the store",
+                       refusal->region, refusal->region);
     return refusal->hint ? tz_hint(err, "%s", refusal->hint) : -1;
 }

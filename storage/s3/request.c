@@ -52,9 +52,9 @@ static int make_path(const struct tz_s3_store *store, const struct tz_s3_call *c
 }
 
 /* Sign and ask, once. */
-static int ask(struct tz_s3_store *store, const struct tz_s3_call *call,
-               const struct tz_credentials *credentials, struct tz_http_response *ret,
-               struct tz_error *err)
+static int ask(struct tz_s3_store *store, const struct tz_s3_address *address,
+               const struct tz_s3_call *call, const struct tz_credentials *credentials,
+               struct tz_http_response *ret, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf path = {0};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf url = {0};
@@ -70,7 +70,7 @@ static int ask(struct tz_s3_store *store, const struct tz_s3_call *call,
         return -1;
     const struct tz_s3_signing signing = {
         .method = call->method,
-        .host = store->host,
+        .host = address->host,
         .path = (const char *)path.data,
         .query = call->query,
         .query_count = call->query_count,
@@ -80,10 +80,10 @@ static int ask(struct tz_s3_store *store, const struct tz_s3_call *call,
         .access_key = credentials->access_key,
         .secret_key = credentials->secret_key,
         .session_token = credentials->session_token,
-        .region = store->region,
+        .region = address->region,
         .time_ns = now_ns,
     };
-    if (tz_buf_append(&url, store->base, strlen(store->base), err) ||
+    if (tz_buf_append(&url, address->base, strlen(address->base), err) ||
         tz_s3_sign(&signing, &url, &lines, err) || tz_buf_append(&url, "", 1, err) ||
         tz_buf_append(&lines, "", 1, err))
         return -1;
@@ -185,7 +185,7 @@ static bool set_clock(struct tz_s3_store *store, const struct tz_http_response *
     (void)pthread_mutex_unlock(&store->mutex);
     if (change < SKEW_MIN_NS && change > -SKEW_MIN_NS)
         return false;
-    tz_debug("the clock of '%s' is %+lld s from ours", store->host,
+    tz_debug("the clock of '%s' is %+lld s from ours", store->bucket,
              (long long)(skew_ns / TZ_SECOND_NS));
     return true;
 }
@@ -200,7 +200,8 @@ struct attempt {
     struct tz_error error;
 };
 
-static enum outcome judge(struct attempt *attempt, const struct tz_credentials *credentials,
+static enum outcome judge(struct attempt *attempt, const struct tz_s3_address *asked,
+                          const struct tz_credentials *credentials,
                           const struct tz_http_response *response)
 {
     struct tz_s3_refusal refusal = {0};
@@ -209,6 +210,8 @@ static enum outcome judge(struct attempt *attempt, const struct tz_credentials *
         return ANSWERED;
     tz_s3_read_refusal(response, &refusal);
     (void)tz_s3_refuse(attempt->store, attempt->call, response, &refusal, &attempt->error);
+    if (refusal.elsewhere && tz_s3_move(attempt->store, asked, refusal.region))
+        return TRY_NOW;
     if (refusal.skewed && !attempt->clock_mended && set_clock(attempt->store, response)) {
         attempt->clock_mended = true;
         return TRY_NOW;
@@ -225,6 +228,7 @@ static enum outcome try_once(struct attempt *attempt, struct tz_http_response *r
 {
     TZ_SCOPED(tz_scoped_credentials) struct tz_credentials credentials = {0};
     struct tz_s3_store *store = attempt->store;
+    const struct tz_s3_address *address = tz_s3_address(store);
     struct tz_error *err = &attempt->error;
 
     *err = (struct tz_error){0};
@@ -233,12 +237,12 @@ static enum outcome try_once(struct attempt *attempt, struct tz_http_response *r
         (void)tz_while(err, "credentials");
         return err->kind == TZ_UNAVAILABLE ? TRY_LATER : FAILED;
     }
-    if (ask(store, attempt->call, &credentials, ret, err)) {
+    if (ask(store, address, attempt->call, &credentials, ret, err)) {
         (void)tz_while(err, "%s '%s' in 's3://%s'", attempt->call->verb,
                        attempt->call->name ? attempt->call->name : "", store->bucket);
         return err->kind == TZ_UNAVAILABLE ? TRY_LATER : FAILED;
     }
-    return judge(attempt, &credentials, ret);
+    return judge(attempt, address, &credentials, ret);
 }
 
 int tz_s3_call(struct tz_s3_store *store, const struct tz_s3_call *call,

@@ -27,11 +27,7 @@ static void s3_free(void *state)
     tz_http_free(store->services);
     tz_http_free(store->http);
     (void)pthread_mutex_destroy(&store->mutex);
-    free(store->bucket);
-    free(store->prefix);
-    free(store->base);
-    free(store->host);
-    free(store->region);
+    tz_s3_clear_address(store);
     free(store->storage_class);
     free(store);
 }
@@ -52,7 +48,7 @@ static int open_parts(struct tz_s3_store *store, const struct tz_store_options *
     const struct tz_credentials_options credentials = {
         .file = s3->credentials_file,
         .profile = s3->profile,
-        .region = store->region,
+        .region = store->addresses[0].region,
     };
 
     if (s3->storage_class) {
@@ -90,13 +86,14 @@ static int make_bucket(struct tz_s3_store *store, bool locked, struct tz_error *
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
     struct tz_s3_call call = {.method = "PUT", .verb = "make"};
+    const char *region = tz_s3_address(store)->region;
 
-    if (strcmp(store->region, TZ_S3_DEFAULT_REGION) != 0 &&
+    if (strcmp(region, TZ_S3_DEFAULT_REGION) != 0 &&
         tz_buf_printf(&body, err,
                       "<CreateBucketConfiguration "
                       "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>%s"
                       "</LocationConstraint></CreateBucketConfiguration>",
-                      store->region))
+                      region))
         return -1;
     call.body = body.data;
     call.body_len = body.len;
@@ -135,7 +132,6 @@ static int s3_open(void **ret, const struct tz_store_options *options, struct tz
                           s3 ? s3->path_style : TZ_STORE_PATH_DEFAULT, err) ||
         open_parts(store, options, err) || find_bucket(store, options, err))
         return -1;
-    store->conditional = s3 && s3->conditional_put;
     *ret = TZ_TAKE(store);
     return 0;
 }
@@ -350,7 +346,7 @@ static int s3_get(void *state, const char *name, uint64_t offset, size_t len, st
     return 0;
 }
 
-static int s3_remove(void *state, const char *name, struct tz_error *err)
+int tz_s3_remove(void *state, const char *name, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
     struct tz_s3_call call = {.method = "DELETE", .verb = "remove", .name = name};
@@ -363,14 +359,29 @@ static int s3_remove(void *state, const char *name, struct tz_error *err)
     return -1;
 }
 
+static void s3_trust(void *state, unsigned features)
+{
+    struct tz_s3_store *store = state;
+
+    (void)pthread_mutex_lock(&store->mutex);
+    store->conditional = features & TZ_STORE_ATOMIC;
+    store->batch = features & TZ_STORE_BATCH;
+    (void)pthread_mutex_unlock(&store->mutex);
+}
+
 const struct tz_store_driver tz_store_driver_s3 = {
     .scheme = "s3",
     .features = TZ_STORE_RANGES,
+    .provable = TZ_STORE_ATOMIC | TZ_STORE_BATCH,
     .open = s3_open,
     .free = s3_free,
     .put = s3_put,
     .get = s3_get,
     .stat = tz_s3_stat,
     .list = tz_s3_list,
-    .remove = s3_remove,
+    .remove = tz_s3_remove,
+    .remove_many = tz_s3_remove_many,
+    .region = tz_s3_region,
+    .probe = tz_s3_probe,
+    .trust = s3_trust,
 };

@@ -18,13 +18,19 @@
 #define TZ_S3_KEY_MAX        1024
 #define TZ_S3_DEFAULT_REGION "us-east-1"
 
+/* Where requests go. */
+struct tz_s3_address {
+    char *base; /* "https://host:port", what a target is put behind */
+    char *host; /* of the Host header */
+    char *region;
+};
+
 struct tz_s3_store {
     char *bucket;
-    char *prefix; /* "" or "tozai/" */
-    char *base;   /* "https://host:port", what a target is put behind */
-    char *host;   /* of the Host header */
-    char *region;
-    char *storage_class; /* NULL: the bucket's own */
+    char *prefix;                      /* "" or "tozai/" */
+    char *endpoint;                    /* NULL: AWS's own of the region */
+    struct tz_s3_address addresses[2]; /* the second one if the first named the wrong region */
+    char *storage_class;               /* NULL: the bucket's own */
     bool path_style;
     struct tz_http *http;
     struct tz_http *services; /* that give keys */
@@ -34,13 +40,22 @@ struct tz_s3_store {
     int64_t skew_ns;       /* the server's clock less ours */
     int retry_tokens;      /* what this run may still spend on trying again */
     uint64_t random;
-    bool conditional; /* the server was seen to keep to If-None-Match */
+    unsigned address; /* which one counts */
+    bool open_region; /* nobody said which: the bucket itself may */
+    bool conditional; /* a probe has seen the server keep to If-None-Match */
+    bool batch;       /* and delete many objects at once */
 };
 
-/* endpoint.c: take the address apart.  endpoint NULL: AWS's own of the region. */
+/* endpoint.c: take the address apart.  endpoint NULL: AWS's own of the region; region NULL: open. */
 int tz_s3_set_address(struct tz_s3_store *store, const char *url, const char *endpoint,
                       const char *region, enum tz_store_path path_style,
                       struct tz_error *err) TZ_MUST_CHECK;
+void tz_s3_clear_address(struct tz_s3_store *store);
+/* The one that counts now; it stays valid as long as the store. */
+const struct tz_s3_address *tz_s3_address(struct tz_s3_store *store);
+/* A server that was asked at this address says that the bucket is in that region.  True if a
+ * request may go to a new address now. */
+bool tz_s3_move(struct tz_s3_store *store, const struct tz_s3_address *asked, const char *region);
 
 /* One request. */
 struct tz_s3_call {
@@ -77,11 +92,15 @@ struct tz_s3_refusal {
     bool again;       /* trying again may help */
     bool skewed;      /* the clocks differ */
     bool credentials; /* new ones may help */
-    char code[64];    /* "NoSuchKey" */
+    bool elsewhere;   /* in another region, or another endpoint's */
+    char region[TZ_STORE_REGION_MAX]; /* then, if the server says it */
+    char code[64];                    /* "NoSuchKey" */
     char message[256];
     const char *hint; /* NULL: none */
 };
 void tz_s3_read_refusal(const struct tz_http_response *response, struct tz_s3_refusal *ret);
+/* The same for a code without an answer of its own, as a batch has them. */
+void tz_s3_read_code(const char *code, struct tz_s3_refusal *ret);
 int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
                  const struct tz_http_response *response, const struct tz_s3_refusal *refusal,
                  struct tz_error *err);
@@ -93,8 +112,37 @@ int tz_s3_put_parts(struct tz_s3_store *store, const char *name, const void *dat
                     struct tz_error *err) TZ_MUST_CHECK;
 
 /* s3.c */
+int tz_s3_remove(void *state, const char *name, struct tz_error *err) TZ_MUST_CHECK;
 int tz_s3_stat(void *state, const char *name, struct tz_store_stat *ret,
                struct tz_error *err) TZ_MUST_CHECK;
+
+/* remove.c: many at once, if the server was seen to do that. */
+int tz_s3_remove_many(void *state, const char *const *names, size_t count, bool *removed,
+                      struct tz_error *err) TZ_MUST_CHECK;
+/* At most 1000, whatever was seen.  TZ_UNSUPPORTED if the server does not know how. */
+int tz_s3_remove_batch(struct tz_s3_store *store, const char *const *names, size_t count,
+                       bool *removed, struct tz_error *err) TZ_MUST_CHECK;
+/* The header that S3 demands of some requests: 24 characters and a NUL. */
+#define TZ_S3_MD5_TEXT 25
+int tz_s3_content_md5(char ret[TZ_S3_MD5_TEXT], const void *data, size_t len,
+                      struct tz_error *err) TZ_MUST_CHECK;
+
+/* probe.c */
+/* The answer to GetBucketLocation: TZ_CORRUPT if it is none. */
+int tz_s3_read_location(char ret[TZ_STORE_REGION_MAX], const void *data, size_t len,
+                        struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_region(void *state, char ret[TZ_STORE_REGION_MAX], struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_probe(void *state, const struct tz_probe_options *options, struct tz_probe *ret,
+                struct tz_error *err) TZ_MUST_CHECK;
+
+/* probe_canary.c: with objects that are put and removed again. */
+int tz_s3_probe_canary(struct tz_s3_store *store, struct tz_probe *probe,
+                       struct tz_error *err) TZ_MUST_CHECK;
+/* Of a trial that failed: is its answer just unknown?  Else the probe has failed. */
+bool tz_s3_is_answer_unknown(const struct tz_error *why);
+/* Put, once, under a condition that is to be refused; false headers and hashes are the caller's. */
+int tz_s3_probe_put(struct tz_s3_store *store, struct tz_s3_call *call,
+                    struct tz_http_response *ret, struct tz_error *err) TZ_MUST_CHECK;
 
 /* list.c */
 int tz_s3_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,

@@ -139,6 +139,31 @@ static int faulty_remove(void *state, const char *name, struct tz_error *err)
     return hit ? fault(faulty, &plan, "remove", name, err) : 0;
 }
 
+static int faulty_remove_many(void *state, const char *const *names, size_t count, bool *removed,
+                              struct tz_error *err)
+{
+    return tz_store_remove_each(faulty_remove, state, names, count, removed, err);
+}
+
+static int faulty_region(void *state, char ret[TZ_STORE_REGION_MAX], struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    return tz_store_region(faulty->inner, ret, err);
+}
+
+static int faulty_probe(void *state, const struct tz_probe_options *options, struct tz_probe *ret,
+                        struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    return tz_store_probe(faulty->inner, options, ret, err);
+}
+
+static void faulty_trust(void *state, unsigned features)
+{
+    struct faulty_store *faulty = state;
+    tz_store_trust(faulty->inner, features);
+}
+
 int faulty_store_new(struct tz_store **ret, struct faulty_store **ret_control,
                      struct tz_store *inner, struct tz_error *err)
 {
@@ -157,6 +182,10 @@ int faulty_store_new(struct tz_store **ret, struct faulty_store **ret_control,
         .stat = faulty_stat,
         .list = faulty_list,
         .remove = faulty_remove,
+        .remove_many = faulty_remove_many,
+        .region = faulty_region,
+        .probe = faulty_probe,
+        .trust = faulty_trust,
     };
     faulty->inner = inner;
     (void)pthread_mutex_init(&faulty->mutex, NULL);

@@ -107,6 +107,10 @@ TZ_DEFINE_SCOPED(struct tz_config *, tz_scoped_config, tz_config_free)
 /* NULL if there is no such source. */
 const struct tz_config_source *tz_config_find_source(const struct tz_config *config,
                                                      const char *name);
+const struct tz_config_store *tz_config_find_store(const struct tz_config *config,
+                                                   const char *name);
+/* Is the word in the list, in whatever case? */
+bool tz_config_list_has(const struct tz_config_list *list, const char *word);
 const char *tz_source_type_name(enum tz_source_type type);
 /*
  * The value of a key among pairs, or NULL; section as in the pair (NULL for a store's or source's

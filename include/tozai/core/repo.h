@@ -10,6 +10,7 @@
 #include "tozai/core/catalog.h"
 #include "tozai/core/config.h"
 #include "tozai/storage/mirror.h"
+#include "tozai/storage/probe.h"
 
 /* Something that went wrong but did not stop the work, for cmd/ to show. */
 typedef void tz_warn_fn(void *arg, const char *text);
@@ -20,6 +21,7 @@ struct tz_repo_options {
     const char *purpose;            /* "restore" */
     bool exclusive;                 /* take the state's lock: another holder is TZ_BUSY */
     bool read_only;                 /* never write to a store */
+    bool writes;                    /* will: probe stores that nobody has, and mind the policy */
     bool fill_empty;                /* sync: a store without a descriptor may be filled */
     bool no_prompt;
     const char *only_store; /* NULL: all; else use just this one */
@@ -46,7 +48,9 @@ struct tz_repo_init_options {
     tz_warn_fn *warn;
     void *warn_arg;
 };
-/* Make the repository in every configured store; all must be reachable and hold none yet. */
+/* Make the repository in every configured store; all must be reachable, where the policy wants them,
+ * and hold none yet.  A catalog of another repository is put aside, and what the stores do is probed
+ * and kept. */
 int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_REPO_ID_SIZE],
                  struct tz_error *err) TZ_MUST_CHECK;
 
@@ -78,6 +82,24 @@ int tz_repo_find(struct tz_repo *repo, const char *source, const char *point, st
 /* Split "SOURCE@POINT"; *ret_point is "latest" without one.  Both to be freed. */
 int tz_repo_split_point(const char *text, char **ret_source, char **ret_point,
                         struct tz_error *err) TZ_MUST_CHECK;
+
+/*
+ * What stores do (probe.h).  It is kept in the catalog with the store's address, and what was not
+ * proven is not used.  Runs that write probe a store of which nothing is kept; reads need no probe.
+ */
+/* False if nothing is known of mirror store i, or of another address than it has now. */
+bool tz_repo_get_probe(struct tz_repo *repo, size_t i, struct tz_probe *ret);
+/* Keep what was found out about mirror store i. */
+int tz_repo_set_probe(struct tz_repo *repo, size_t i, const struct tz_probe *probe,
+                      struct tz_error *err) TZ_MUST_CHECK;
+/* Try an opened store of the configuration out, with objects in "probe/" where they can be removed
+ * again: not where objects are locked. */
+int tz_repo_probe(const struct tz_config *config, struct tz_store *store, struct tz_probe *ret,
+                  struct tz_error *err) TZ_MUST_CHECK;
+/* Has [policy] a word against the store?  said: the region that it named, NULL if it did not: then
+ * the configured one counts.  TZ_INVALID if it may not be used. */
+int tz_repo_check_region(const struct tz_config *config, const struct tz_config_store *store,
+                         const char *said, struct tz_error *err) TZ_MUST_CHECK;
 
 /* Key slots in the stores. */
 struct tz_slot_entry {

@@ -9,11 +9,12 @@
 #ifndef TOZAI_STORAGE_DRIVER_H
 #define TOZAI_STORAGE_DRIVER_H
 
-#include "tozai/storage/store.h"
+#include "tozai/storage/probe.h"
 
 struct tz_store_driver {
     const char *scheme; /* "file" */
     unsigned features;
+    unsigned provable; /* features that a store has only when a probe has proven them */
     /* *ret is the driver's own state, given to every other function. */
     int (*open)(void **ret, const struct tz_store_options *options, struct tz_error *err);
     void (*free)(void *state);
@@ -26,7 +27,25 @@ struct tz_store_driver {
     int (*list)(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
                 struct tz_error *err);
     int (*remove)(void *state, const char *name, struct tz_error *err);
+    /* removed is never NULL, and all false. */
+    int (*remove_many)(void *state, const char *const *names, size_t count, bool *removed,
+                       struct tz_error *err);
+    int (*region)(void *state, char ret[TZ_STORE_REGION_MAX], struct tz_error *err);
+    /* A local store says what it is; ret is all unknown, its time set. */
+    int (*probe)(void *state, const struct tz_probe_options *options, struct tz_probe *ret,
+                 struct tz_error *err);
+    /* Of what is provable. */
+    void (*trust)(void *state, unsigned features);
 };
+
+/* For drivers that remove one by one, are no server, and have nothing to be proven. */
+int tz_store_remove_each(int (*remove)(void *state, const char *name, struct tz_error *err),
+                         void *state, const char *const *names, size_t count, bool *removed,
+                         struct tz_error *err) TZ_MUST_CHECK;
+int tz_store_no_region(void *state, char ret[TZ_STORE_REGION_MAX], struct tz_error *err);
+int tz_store_sure(void *state, const struct tz_probe_options *options, struct tz_probe *ret,
+                  struct tz_error *err);
+void tz_store_no_trust(void *state, unsigned features);
 
 extern const struct tz_store_driver tz_store_driver_file;
 extern const struct tz_store_driver tz_store_driver_mem;

@@ -20,18 +20,20 @@
 
 #include <stdbool.h>
 
-/* What a driver can do beyond the required functions. */
+/* What a store can do beyond the required functions. */
 #define TZ_STORE_RANGES 1U /* get reads a part without transferring the rest */
 #define TZ_STORE_ATOMIC 2U /* a put of a name that is taken is refused atomically */
 #define TZ_STORE_LOCAL  4U /* on this machine: reads cost no network */
+#define TZ_STORE_BATCH  8U /* remove_many takes few requests */
 
-#define TZ_STORE_NAME_MAX 200
+#define TZ_STORE_NAME_MAX   200
+#define TZ_STORE_REGION_MAX 64 /* with the NUL */
 
 /* What only buckets have. */
 enum tz_store_path { TZ_STORE_PATH_DEFAULT = 0, TZ_STORE_PATH_YES, TZ_STORE_PATH_NO };
 struct tz_store_s3_options {
     const char *endpoint;         /* "https://s3.example.com"; NULL: AWS's own of the region */
-    const char *region;           /* NULL: "us-east-1" */
+    const char *region;           /* NULL: what the bucket says, "us-east-1" until it does */
     const char *credentials_file; /* NULL: environment, then the machine's own */
     const char *profile;          /* NULL: "default" */
     enum tz_store_path path_style;
@@ -39,7 +41,6 @@ struct tz_store_s3_options {
     const char *storage_class; /* NULL: the bucket's default */
     unsigned connections;      /* 0: 8 */
     bool lock_bucket;          /* a bucket that is made gets object lock */
-    bool conditional_put;      /* a probe has seen that the server keeps to If-None-Match */
 };
 
 struct tz_store_options {
@@ -75,7 +76,11 @@ TZ_DEFINE_SCOPED(struct tz_store *, tz_scoped_store, tz_store_free)
 const char *tz_store_name(const struct tz_store *store);
 const char *tz_store_url(const struct tz_store *store);
 const char *tz_store_location(const struct tz_store *store); /* "" if it has none */
+/* Without those that a probe must prove, until tz_store_trust(). */
 unsigned tz_store_features(const struct tz_store *store);
+/* A probe (probe.h) has proven these of the store; other bits than its driver's are ignored.  To be
+ * called before other threads use the store. */
+void tz_store_trust(struct tz_store *store, unsigned features);
 
 /*
  * Store len bytes under name, durably.  A name that is taken: TZ_EXISTS, and the old object stays.
@@ -108,6 +113,18 @@ int tz_store_list(struct tz_store *store, const char *prefix, tz_store_found_fn 
                   struct tz_error *err) TZ_MUST_CHECK;
 /* Delete an object.  It is no error if there is none. */
 int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * Delete many.  One that cannot be deleted does not stop the others, unless the store is out of
+ * reach; the error is that of the first.  removed (may be NULL; count entries) tells which are not
+ * there any more, on failure as well.
+ */
+int tz_store_remove_many(struct tz_store *store, const char *const *names, size_t count,
+                         bool *removed, struct tz_error *err) TZ_MUST_CHECK;
+
+/* What the store says of itself where it lies: "" for one that has no regions.  TZ_DENIED if the
+ * credentials may not ask. */
+int tz_store_region(struct tz_store *store, char ret[TZ_STORE_REGION_MAX],
+                    struct tz_error *err) TZ_MUST_CHECK;
 
 /* The directory that a "file:" URL names, to be freed; *ret NULL for other URLs. */
 int tz_store_local_path(char **ret, const char *url, struct tz_error *err) TZ_MUST_CHECK;

@@ -54,7 +54,7 @@ static int open_place(struct tz_store **ret, const char *place, bool read_only,
         .endpoint = endpoint,
         .region = region,
         .credentials_file = credentials,
-        .conditional_put = true,
+        
     };
     const struct tz_store_options options = {
         .name = "bucket",

@@ -90,7 +90,10 @@ static int start(struct run *run, struct tz_error *err)
 {
     struct tz_context *context = run->context;
     TZ_SCOPED(tz_scoped_config) struct tz_config *config = NULL;
-    const struct tz_repo_options wanted = {.exclusive = true, .writes = true};
+    const struct tz_repo_options wanted = {
+        .exclusive = true,
+        .writes = !tz_option_given(context, "dry-run"),
+    };
 
     if (read_tags(run, err) || tz_context_config(context, &config, err) ||
         check_names(run, config, err) || tz_session_open(&run->session, context, &wanted, err) ||

@@ -245,14 +245,23 @@ static int choose_stores(struct tz_sync *sync, struct tz_error *err)
     return 0;
 }
 
-static int work(struct tz_sync *sync, struct tz_error *err)
+static int copy_all(struct tz_sync *sync, struct tz_error *err)
 {
-    if (choose_stores(sync, err) || put_descriptors(sync, err) || learn(sync, err) ||
-        each_part(sync, count_one, err) || tz_pool_new(&sync->pool, TZ_SYNC_READERS, err) ||
+    if (put_descriptors(sync, err) || tz_pool_new(&sync->pool, TZ_SYNC_READERS, err) ||
         copy_stages(sync, err) || each_part(sync, count_behind, err))
         return -1;
     tz_sync_report(sync, true);
     return 0;
+}
+
+static int work(struct tz_sync *sync, struct tz_error *err)
+{
+    if (choose_stores(sync, err) || learn(sync, err) || each_part(sync, count_one, err))
+        return -1;
+    /* What the opening has just seen need not be asked again. */
+    if (!sync->options->full && sync->progress.objects_total == 0)
+        return 0;
+    return copy_all(sync, err);
 }
 
 static void tear_down(struct tz_sync *sync)

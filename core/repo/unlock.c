@@ -81,56 +81,81 @@ bool tz_repo_whose_slots(struct tz_repo *repo, size_t i, struct tz_slot_info *re
     return any;
 }
 
-int tz_repo_slots(struct tz_repo *repo, struct tz_slot_entry **ret, size_t *ret_count,
-                  struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_listing) struct tz_listing slots = {0};
-    TZ_SCOPED(tz_scoped_free) struct tz_slot_entry *entries = NULL;
-    size_t count = 0;
+/* A slot, and what it is. */
+struct slot {
+    struct tz_slot_entry entry;
+    struct tz_buf bytes;
+};
+struct slots {
+    struct slot *items;
+    size_t count;
+};
 
-    if (list_slots(repo, &slots, err))
+static void slots_clear(struct slots *slots)
+{
+    for (size_t i = 0; i < slots->count; i++)
+        tz_buf_clear(&slots->items[i].bytes);
+    free(slots->items);
+    *slots = (struct slots){0};
+}
+
+static int read_slots(struct tz_repo *repo, struct slots *ret, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
+
+    if (list_slots(repo, &listed, err))
         return -1;
-    entries = calloc(slots.count + 1, sizeof(*entries));
-    if (!entries)
+    ret->items = calloc(listed.count + 1, sizeof(ret->items[0]));
+    if (!ret->items)
         return tz_fail_nomem(err);
-    for (size_t i = 0; i < slots.count; i++) {
-        TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
-        struct tz_slot_entry *entry = &entries[count];
-        struct tz_name name = tz_name_parse(slots.items[i].name);
+    for (size_t i = 0; i < listed.count; i++) {
+        struct slot *slot = &ret->items[ret->count];
+        struct tz_name name = tz_name_parse(listed.items[i].name);
         struct tz_error why = {0};
 
-        if (tz_mirror_get_hashed(repo->mirror, slots.items[i].name, name.hash, SLOT_MAX, &bytes,
-                                 NULL, &why) ||
-            tz_slot_info(&entry->info, bytes.data, bytes.len, &why)) {
-            tz_repo_warn(repo, "key slot '%s' cannot be read: %s", slots.items[i].name,
+        if (tz_mirror_get_hashed(repo->mirror, listed.items[i].name, name.hash, SLOT_MAX,
+                                 &slot->bytes, NULL, &why) ||
+            tz_slot_info(&slot->entry.info, slot->bytes.data, slot->bytes.len, &why)) {
+            tz_repo_warn(repo, "key slot '%s' cannot be read: %s", listed.items[i].name,
                          why.message);
+            tz_buf_clear(&slot->bytes);
             continue;
         }
-        memcpy(entry->hash, name.hash, TZ_HASH_SIZE);
-        entry->current = memcmp(entry->hash, repo->slot, TZ_HASH_SIZE) == 0;
-        count++;
+        memcpy(slot->entry.hash, name.hash, TZ_HASH_SIZE);
+        slot->entry.current = memcmp(slot->entry.hash, repo->slot, TZ_HASH_SIZE) == 0;
+        ret->count++;
     }
-    *ret = TZ_TAKE(entries);
-    *ret_count = count;
     return 0;
 }
 
-static int try_slot(struct tz_repo *repo, const struct tz_slot_entry *slot,
-                    const struct tz_unlock *unlock, struct tz_error *err)
+int tz_repo_slots(struct tz_repo *repo, struct tz_slot_entry **ret, size_t *ret_count,
+                  struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
-    char name[TZ_NAME_TEXT];
+    TZ_SCOPED(slots_clear) struct slots slots = {0};
 
-    tz_name_key(name, slot->hash);
-    if (tz_mirror_get_hashed(repo->mirror, name, slot->hash, SLOT_MAX, &bytes, NULL, err) ||
-        tz_slot_open(&repo->keys, bytes.data, bytes.len, unlock, err))
+    if (read_slots(repo, &slots, err))
         return -1;
-    memcpy(repo->slot, slot->hash, TZ_HASH_SIZE);
+    struct tz_slot_entry *entries = calloc(slots.count + 1, sizeof(*entries));
+    if (!entries)
+        return tz_fail_nomem(err);
+    for (size_t i = 0; i < slots.count; i++)
+        entries[i] = slots.items[i].entry;
+    *ret = entries;
+    *ret_count = slots.count;
+    return 0;
+}
+
+static int try_slot(struct tz_repo *repo, const struct slot *slot, const struct tz_unlock *unlock,
+                    struct tz_error *err)
+{
+    if (tz_slot_open(&repo->keys, slot->bytes.data, slot->bytes.len, unlock, err))
+        return -1;
+    memcpy(repo->slot, slot->entry.hash, TZ_HASH_SIZE);
     return 0;
 }
 
 /* Slots that this secret may open: operators first when one is needed, else writers. */
-static int open_any(struct tz_repo *repo, const struct tz_slot_entry *slots, size_t count,
+static int open_any(struct tz_repo *repo, const struct slots *slots,
                     const struct tz_unlock *unlock, bool operator_first, struct tz_error *err)
 {
     size_t tried = 0;
@@ -138,12 +163,13 @@ static int open_any(struct tz_repo *repo, const struct tz_slot_entry *slots, siz
 
     for (int pass = 0; pass < 2; pass++) {
         enum tz_role role = (pass == 0) == operator_first ? TZ_ROLE_OPERATOR : TZ_ROLE_WRITER;
-        for (size_t i = 0; i < count; i++) {
-            if (slots[i].info.kind != unlock->kind || slots[i].info.role != role ||
-                memcmp(slots[i].info.repo_id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) != 0)
+        for (size_t i = 0; i < slots->count; i++) {
+            const struct tz_slot_info *info = &slots->items[i].entry.info;
+            if (info->kind != unlock->kind || info->role != role ||
+                memcmp(info->repo_id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) != 0)
                 continue;
             tried++;
-            if (!try_slot(repo, &slots[i], unlock, &why))
+            if (!try_slot(repo, &slots->items[i], unlock, &why))
                 return 0;
             if (why.kind != TZ_KEY)
                 tz_repo_warn(repo, "a key slot cannot be opened: %s", why.message);
@@ -158,18 +184,18 @@ static int open_any(struct tz_repo *repo, const struct tz_slot_entry *slots, siz
 }
 
 /* No slot is of the repository that the descriptor names: that one is damaged, then. */
-static int check_slots(struct tz_repo *repo, const struct tz_slot_entry *slots, size_t count,
-                       struct tz_error *err)
+static int check_slots(struct tz_repo *repo, const struct slots *slots, struct tz_error *err)
 {
     struct tz_slot_info oldest = {0};
 
-    if (count == 0) {
+    if (slots->count == 0) {
         (void)tz_fail(err, TZ_KEY, "the stores hold no readable key slot");
         return tz_hint(err, "with the paper copy: tozai key recover");
     }
-    for (size_t i = 0; i < count; i++)
-        if (memcmp(slots[i].info.repo_id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) == 0 ||
-            !agree(&slots[i].info, i > 0, &oldest))
+    for (size_t i = 0; i < slots->count; i++)
+        if (memcmp(slots->items[i].entry.info.repo_id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) ==
+                0 ||
+            !agree(&slots->items[i].entry.info, i > 0, &oldest))
             return 0;
     return tz_repo_adopt(repo, &oldest, err);
 }
@@ -178,12 +204,11 @@ int tz_repo_open_keys(struct tz_repo *repo, const struct tz_repo_options *option
                       struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_unlock) struct tz_unlock unlock = {0};
-    TZ_SCOPED(tz_scoped_free) struct tz_slot_entry *slots = NULL;
-    size_t count = 0;
+    TZ_SCOPED(slots_clear) struct slots slots = {0};
 
-    if (tz_repo_slots(repo, &slots, &count, err) || check_slots(repo, slots, count, err) ||
+    if (read_slots(repo, &slots, err) || check_slots(repo, &slots, err) ||
         tz_repo_unlock_secret(repo->config, options->no_prompt, false, &unlock, err) ||
-        open_any(repo, slots, count, &unlock, options->need_operator, err))
+        open_any(repo, &slots, &unlock, options->need_operator, err))
         return -1;
     if (options->need_operator)
         return tz_keys_need_operator(repo->keys, options->purpose, err);

@@ -121,9 +121,10 @@ static bool spend(struct tz_s3_store *store)
     return may;
 }
 
-static void earn(struct tz_s3_store *store)
+static void earn(struct tz_s3_store *store, unsigned status)
 {
     (void)pthread_mutex_lock(&store->mutex);
+    store->seen |= status < 300;
     if (store->retry_tokens < TOKENS)
         store->retry_tokens++;
     (void)pthread_mutex_unlock(&store->mutex);
@@ -254,7 +255,7 @@ int tz_s3_call(struct tz_s3_store *store, const struct tz_s3_call *call,
     for (unsigned tries = 1;; tries++) {
         enum outcome outcome = try_once(&attempt, ret);
         if (outcome == ANSWERED) {
-            earn(store);
+            earn(store, ret->status);
             return 0;
         }
         if (call->out)

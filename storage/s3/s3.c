@@ -268,6 +268,14 @@ static int s3_put(void *state, const char *name, const void *data, size_t len, b
     return put_single(store, name, data, len, false, &response, err);
 }
 
+static bool has_seen_bucket(struct tz_s3_store *store)
+{
+    (void)pthread_mutex_lock(&store->mutex);
+    bool seen = store->seen;
+    (void)pthread_mutex_unlock(&store->mutex);
+    return seen;
+}
+
 static int read_length(const struct tz_http_response *response, const char *name, uint64_t *ret,
                        struct tz_error *err)
 {
@@ -297,7 +305,7 @@ int tz_s3_stat(void *state, const char *name, struct tz_store_stat *ret, struct 
         stat.changed_ns = seconds > 0 ? (int64_t)seconds * TZ_SECOND_NS : 0;
         if (read_length(&response, name, &stat.size, err))
             return -1;
-    } else if (look_at_bucket(state, NULL, err)) {
+    } else if (!has_seen_bucket(state) && look_at_bucket(state, NULL, err)) {
         return -1; /* a HEAD does not tell a missing bucket from a missing object */
     }
     *ret = stat;

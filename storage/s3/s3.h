@@ -41,6 +41,7 @@ struct tz_s3_store {
     int retry_tokens;      /* what this run may still spend on trying again */
     uint64_t random;
     unsigned address; /* which one counts */
+    bool seen;        /* the bucket is there */
     bool open_region; /* nobody said which: the bucket itself may */
     bool conditional; /* a probe has seen the server keep to If-None-Match */
     bool batch;       /* and delete many objects at once */

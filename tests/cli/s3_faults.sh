@@ -188,6 +188,13 @@ body_is "$work/small"
 s3 403 east GET "/$bucket/d"
 s3_curl=(curl)
 
+# A store that does not know a condition.
+faults faulty
+s3 412 faulty PUT "/$bucket/d" --data-binary @"$work/small" -H 'If-None-Match: *'
+faults faulty "PUT . header If-None-Match"
+s3 200 faulty PUT "/$bucket/d" --data-binary @"$work/small" -H 'If-None-Match: *'
+last '200 300000 0 header'
+
 # Many at once.
 faults faulty
 forget_requests faulty

@@ -145,6 +145,8 @@ class Exchange:
         changed = self.fault == "lie-lock" and self.proxy.lies.strip(request)
         if self.fault == "skew" and self.proxy.signer:
             changed = True
+        if self.fault == "header":
+            changed = self._change_header(*self.arguments)
         if changed:
             if not self.proxy.signer:
                 print("faultproxy: %s needs --credentials" % self.fault, file=sys.stderr)
@@ -160,6 +162,15 @@ class Exchange:
             raise Reset from None
         while self.answer is None:
             self._take_head()
+
+    def _change_header(self, name, value=None):
+        """True if the request had it."""
+        had = self.request.get(name.lower()) is not None
+        if had and value is not None:
+            self.request.set(name, value)
+        else:
+            self.request.remove(name.lower())
+        return had
 
     def _upload(self):
         pieces = self._body()

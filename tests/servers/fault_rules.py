@@ -73,6 +73,7 @@ FAULTS = {
     "stale-list": ([], []),
     "lie-lock": ([], []),
     "skew": ([_signed], []),
+    "header": ([str], [str]),
     "drop-status": ([], []),
 }
 

@@ -24,6 +24,8 @@ METHOD PATH_REGEX FAULT [ARGUMENT...] [after=N] [every=N] [once].  The faults:
     lie-lock           object locks are confirmed and shown, and not set (needs --credentials)
     skew SECONDS       the store's clock is ahead so much: it refuses requests of another time and
                        says its own in Date (beyond 15 minutes it needs --credentials)
+    header NAME [VALUE]  the store does not see that header, or another value of it (needs
+                       --credentials)
 
 A body that is shorter than N gets through whole.  The log has one line for each request, written
 before the client has all of the answer:

@@ -1,5 +1,6 @@
 #include "store_contract.h"
 #include "tozai/storage/blob.h"
+#include "tozai/storage/probe.h"
 #include "tozai/util/time.h"
 
 #include <pthread.h>
@@ -269,6 +270,45 @@ static void remove_makes_room_for_a_new_object(void **state)
     assert_text(store, "packs/1", "second");
 }
 
+#define MANY 23
+
+static void remove_many_removes_those_and_no_others(void **state)
+{
+    struct tz_store *store = store_of(state);
+    char names[MANY][32];
+    const char *list[MANY];
+    bool removed[MANY + 1];
+    for (size_t i = 0; i < MANY; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "packs/%02zx/object", i);
+        list[i] = names[i];
+        if (i % 3) /* what is not there counts as removed */
+            put_text(store, names[i], "x");
+    }
+    put_text(store, "packs/other", "other");
+    memset(removed, 7, sizeof(removed));
+    removed[MANY] = false;
+    assert_ok(tz_store_remove_many(store, list, MANY, removed, err));
+    for (size_t i = 0; i < MANY; i++) {
+        assert_true(removed[i]);
+        assert_exists(store, names[i], false);
+    }
+    assert_false(removed[MANY]);
+    assert_text(store, "packs/other", "other");
+    assert_ok(tz_store_remove_many(store, NULL, 0, NULL, err));
+    assert_ok(tz_store_remove_many(store, list, 1, NULL, err));
+}
+
+static void remove_many_refuses_all_if_one_name_is_wrong(void **state)
+{
+    struct tz_store *store = store_of(state);
+    static const char *const names[] = {"a", "../b"};
+    bool removed[2] = {true, true};
+    put_text(store, "a", "x");
+    assert_fails(tz_store_remove_many(store, names, 2, removed, err), TZ_INVALID);
+    assert_false(removed[0] || removed[1]);
+    assert_text(store, "a", "x");
+}
+
 static void stat_tells_when_it_was_stored(void **state)
 {
     struct tz_store *store = store_of(state);
@@ -402,6 +442,24 @@ static void list_gives_the_names_with_the_prefix_in_order(void **state)
     assert_list(store, "none/at/all", "");
 }
 
+static void a_probe_changes_nothing(void **state)
+{
+    struct tz_store *store = store_of(state);
+    const struct tz_probe_options wanted = {.name = "tozai", .canary = true};
+    const struct tz_probe_options missing = {.name = "none"};
+    struct tz_probe probe;
+    put_text(store, "tozai", "what says whose this is");
+    assert_ok(tz_store_probe(store, &wanted, &probe, err));
+    assert_text(store, "tozai", "what says whose this is");
+    assert_list(store, "", "tozai ");
+    assert_int_equal(probe.parts[TZ_PROBE_READ], TZ_PROBE_YES);
+    assert_int_equal(probe.parts[TZ_PROBE_LIST], TZ_PROBE_YES);
+    assert_int_equal(probe.parts[TZ_PROBE_RANGES], TZ_PROBE_YES);
+    assert_int_equal(probe.parts[TZ_PROBE_REMOVE], TZ_PROBE_YES);
+    if (!(tz_store_features(store) & TZ_STORE_LOCAL))
+        assert_fails(tz_store_probe(store, &missing, &probe, err), TZ_NOT_FOUND);
+}
+
 static void list_stops_with_the_error_of_found(void **state)
 {
     struct tz_store *store = store_of(state);
@@ -530,6 +588,7 @@ static void a_read_only_store_refuses_every_change(void **state)
     assert_fails(tz_store_put(reader, "object", "x", 1, err), TZ_DENIED);
     assert_fails(tz_store_replace(reader, "object", "x", 1, err), TZ_DENIED);
     assert_fails(tz_store_remove(reader, "object", err), TZ_DENIED);
+    assert_fails(tz_store_remove_many(reader, &(const char *){"object"}, 1, NULL, err), TZ_DENIED);
     assert_text(reader, "object", "hello");
     assert_list(reader, "", "object ");
 }
@@ -558,10 +617,13 @@ int run_store_contract(const char *title, store_contract_open_fn *open)
         contract_test(put_refuses_a_name_that_is_taken),
         contract_test(replace_takes_the_place_of_an_object),
         contract_test(remove_makes_room_for_a_new_object),
+        contract_test(remove_many_removes_those_and_no_others),
+        contract_test(remove_many_refuses_all_if_one_name_is_wrong),
         contract_test(stat_tells_when_it_was_stored),
         contract_test(invalid_names_are_refused),
         contract_test(unusual_but_valid_names_work),
         contract_test(list_gives_the_names_with_the_prefix_in_order),
+        contract_test(a_probe_changes_nothing),
         contract_test(list_stops_with_the_error_of_found),
         contract_test(one_of_parallel_puts_of_a_name_wins),
         contract_test(parallel_puts_of_different_names_all_succeed),

@@ -842,7 +842,7 @@ static void a_template_reads_as_it_was_meant(void **state)
 static void the_examples_of_a_template_are_right(void **state)
 {
     const struct folder *folder = *state;
-    static const char *const urls[] = {"s3://bucket/a", "s3://bucket/b"};
+    static const char *const urls[] = {"s3://bucket/a", "s3://other/b"};
     static const char *const locations[] = {"tokyo", "osaka"};
     const struct tz_config_template template = {.store_urls = urls,
                                                 .locations = locations,

@@ -100,25 +100,23 @@ writer_of() {
        "Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::%s/*"}]}' \
         "$1" "$bucket" "$1" "$bucket"
 }
-if "$servers/rgw" user "$S3_PAIR/east" "$bucket" "$bucket-access" writersecret; then
-    writer_of "$bucket" >"$work/policy"
-    s3_hash=$(sha256sum "$work/policy" | cut -d' ' -f1) s3 204 east PUT "/$bucket?policy=" \
-        --data-binary @"$work/policy"
-    (umask 077 && printf '[default]\naws_access_key_id = %s-access\naws_secret_access_key = %s\n' \
-        "$bucket" writersecret >"$work/writer")
-    s3_keys east >"$work/before"
-    proxy writer east
-    faults writer
-    credentials[writer]=$work/writer
-    write_s3_config writer far
-    tz 0 backup
-    tz 0 doctor --json
-    probed east conditional_put yes
-    probed east delete no
-    probed east batch_delete unknown
-    json '.checks[] | select(.name == "store east: access") | (.state == "ok") and (.detail | test("not removed"))'
-    nothing_stays east
-fi
+"$servers/rgw" user "$S3_PAIR/east" "$bucket" "$bucket-access" writersecret
+writer_of "$bucket" >"$work/policy"
+s3_hash=$(sha256sum "$work/policy" | cut -d' ' -f1) s3 204 east PUT "/$bucket?policy=" \
+    --data-binary @"$work/policy"
+(umask 077 && printf '[default]\naws_access_key_id = %s-access\naws_secret_access_key = %s\n' \
+    "$bucket" writersecret >"$work/writer")
+proxy writer east
+faults writer
+credentials[writer]=$work/writer
+write_s3_config writer far
+tz 0 backup
+tz 0 doctor --json
+probed east conditional_put yes
+probed east delete no
+probed east batch_delete unknown
+json '.checks[] | select(.name == "store east: access") | (.state == "ok") and (.detail | test("not removed"))'
+nothing_stays east
 
 # Where versions are kept, no version of a canary is.
 s3 200 west PUT "/$bucket?versioning=" --data-binary \

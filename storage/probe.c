@@ -10,10 +10,10 @@
 const char *tz_probe_part_name(enum tz_probe_part part)
 {
     static const char *const names[TZ_PROBE_PARTS] = {
-        [TZ_PROBE_READ] = "read_after_write",    [TZ_PROBE_LIST] = "list_after_write",
-        [TZ_PROBE_RANGES] = "range_reads",       [TZ_PROBE_CONDITIONAL] = "conditional_put",
-        [TZ_PROBE_BATCH] = "batch_delete",       [TZ_PROBE_HASH] = "hash_check",
-        [TZ_PROBE_VERSIONING] = "versioning",    [TZ_PROBE_REMOVE] = "delete",
+        [TZ_PROBE_READ] = "read_after_write", [TZ_PROBE_LIST] = "list_after_write",
+        [TZ_PROBE_RANGES] = "range_reads",    [TZ_PROBE_CONDITIONAL] = "conditional_put",
+        [TZ_PROBE_BATCH] = "batch_delete",    [TZ_PROBE_HASH] = "hash_check",
+        [TZ_PROBE_VERSIONING] = "versioning", [TZ_PROBE_REMOVE] = "delete",
     };
     return names[part];
 }

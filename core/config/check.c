@@ -32,11 +32,13 @@ static int check_residency(const struct tz_config *config, const struct tz_confi
     if (config->allowed_locations.count > 0 && !store->location)
         return fail_at(err, config, store->line,
                        "[store %s] has no location, and [policy] allows only some", store->name);
-    if (config->allowed_locations.count > 0 && !tz_config_list_has(&config->allowed_locations, store->location))
+    if (config->allowed_locations.count > 0 &&
+        !tz_config_list_has(&config->allowed_locations, store->location))
         return fail_at(err, config, store->line,
                        "[store %s]: the location '%s' is not among allowed_locations of [policy]",
                        store->name, store->location);
-    if (config->allowed_regions.count > 0 && region && !tz_config_list_has(&config->allowed_regions, region))
+    if (config->allowed_regions.count > 0 && region &&
+        !tz_config_list_has(&config->allowed_regions, region))
         return fail_at(err, config, store->line,
                        "[store %s]: the region '%s' is not among allowed_regions of [policy]",
                        store->name, region);
@@ -51,7 +53,8 @@ struct server {
 
 static struct server server_of(const struct tz_config_store *store)
 {
-    const char *endpoint = tz_config_pair_value(store->more, store->more_count, NULL, "endpoint", 0);
+    const char *endpoint =
+        tz_config_pair_value(store->more, store->more_count, NULL, "endpoint", 0);
     bool plain = endpoint && strncasecmp(endpoint, "http://", 7) == 0;
     struct server server = {.host = ""};
 
@@ -109,8 +112,9 @@ static int check_two_buckets(const struct tz_config *config, const struct tz_con
     size_t bucket_len = strcspn(a, "/");
     if (config->allow_same_location || !beneath(b, b_len, a, bucket_len))
         return 0;
-    (void)fail_at(err, config, second->line, "[store %s] and [store %s] are both in the bucket '%.*s'",
-                  first->name, second->name, (int)bucket_len, a);
+    (void)fail_at(err, config, second->line,
+                  "[store %s] and [store %s] are both in the bucket '%.*s'", first->name,
+                  second->name, (int)bucket_len, a);
     return tz_hint(err, "whoever loses the bucket loses both: use another one, or say "
                         "'allow_same_location = yes' in [policy]");
 }

@@ -54,7 +54,7 @@ static void join(const struct tz_probe *probe, enum tz_probe_answer answer, char
     size_t len = 0;
 
     text[0] = '\0';
-    for (size_t i = 0; i < TZ_PROBE_PARTS; i++)
+    for (enum tz_probe_part i = 0; i < TZ_PROBE_PARTS; i++)
         if (probe->parts[i] == answer)
             len += (size_t)snprintf(text + len, TEXT_LEN - len, "%s%s", len ? ", " : "",
                                     tz_probe_part_name(i));

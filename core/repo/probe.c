@@ -14,8 +14,7 @@ static const char *setting(const struct tz_config_store *store, const char *key)
 }
 
 /* A probe of another place says nothing of this one. */
-static int address_of(const struct tz_config_store *store, struct tz_buf *ret,
-                      struct tz_error *err)
+static int address_of(const struct tz_config_store *store, struct tz_buf *ret, struct tz_error *err)
 {
     return tz_buf_printf(ret, err, "%s\n%s\n%s", store->url, setting(store, "endpoint"),
                          setting(store, "region"));
@@ -71,14 +70,16 @@ int tz_repo_check_region(const struct tz_config *config, const struct tz_config_
     if (config->allowed_regions.count == 0 || tz_config_list_has(&config->allowed_regions, region))
         return 0;
     if (!*region) {
-        (void)tz_fail(err, TZ_INVALID, "nobody says in which region store '%s' is, and [policy] "
-                                       "allows only some",
+        (void)tz_fail(err, TZ_INVALID,
+                      "nobody says in which region store '%s' is, and [policy] "
+                      "allows only some",
                       store->name);
         return tz_hint(err, "set its 'region', or allow s3:GetBucketLocation to its credentials");
     }
-    (void)tz_fail(err, TZ_INVALID,
-                  "store '%s' is in the region '%s', which is not among allowed_regions of [policy]",
-                  store->name, region);
+    (void)tz_fail(
+        err, TZ_INVALID,
+        "store '%s' is in the region '%s', which is not among allowed_regions of [policy]",
+        store->name, region);
     return tz_hint(err, "use a bucket in an allowed region; nothing was written to this one");
 }
 

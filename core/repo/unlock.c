@@ -155,8 +155,8 @@ static int try_slot(struct tz_repo *repo, const struct slot *slot, const struct 
 }
 
 /* Slots that this secret may open: operators first when one is needed, else writers. */
-static int open_any(struct tz_repo *repo, const struct slots *slots,
-                    const struct tz_unlock *unlock, bool operator_first, struct tz_error *err)
+static int open_any(struct tz_repo *repo, const struct slots *slots, const struct tz_unlock *unlock,
+                    bool operator_first, struct tz_error *err)
 {
     size_t tried = 0;
     struct tz_error why = {0};

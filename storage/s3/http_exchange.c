@@ -145,7 +145,9 @@ static int set_request(CURL *easy, struct tz_http_exchange *exchange)
     bad += curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->lines) != CURLE_OK;
     bad += curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
                             request->body_len > LARGE_BODY ? LARGE_SEND : SMALL_BUFFER) != CURLE_OK;
-    bad += curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_size(exchange)) != CURLE_OK;
+    /* Refused as long as curl has the buffer of a request that found no host: then that one does.
+     */
+    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, receive_size(exchange));
     bad += curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, exchange->fresh ? 1L : 0L) != CURLE_OK;
     return bad;
 }

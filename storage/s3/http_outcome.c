@@ -76,6 +76,9 @@ static void explain(struct tz_http_exchange *exchange, CURLcode code)
         (void)tz_fail_nomem(&exchange->error);
     else
         (void)tz_fail(&exchange->error, kind, "%s", text);
+    if (code == CURLE_SSL_CONNECT_ERROR && strstr(text, "wrong version number"))
+        (void)tz_hint(&exchange->error, "the server does not speak TLS there: is it http://, or "
+                                        "another port?");
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         (void)tz_hint(&exchange->error,
                       "If the server has a certificate of your own authority, name that "

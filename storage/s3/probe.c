@@ -57,8 +57,9 @@ static int try_range(struct trial *trial, struct tz_error *err)
         return 0;
     if (tz_store_driver_s3.get(trial->store, trial->name, RANGE_BEGIN, RANGE_LEN, &part, err))
         return -1;
-    trial->probe->parts[TZ_PROBE_RANGES] = yes_if(
-        part.len == RANGE_LEN && memcmp(part.data, trial->bytes.data + RANGE_BEGIN, RANGE_LEN) == 0);
+    trial->probe->parts[TZ_PROBE_RANGES] =
+        yes_if(part.len == RANGE_LEN &&
+               memcmp(part.data, trial->bytes.data + RANGE_BEGIN, RANGE_LEN) == 0);
     return 0;
 }
 
@@ -173,9 +174,9 @@ int tz_s3_read_location(char ret[TZ_STORE_REGION_MAX], const void *data, size_t 
     for (const char *p = region; *p; p++)
         if ((unsigned char)*p <= ' ' || *p == 0x7f)
             return tz_fail(err, TZ_CORRUPT, "the name of the bucket's region is none");
-    const char *name = !region[0]                   ? TZ_S3_DEFAULT_REGION
+    const char *name = !region[0]                  ? TZ_S3_DEFAULT_REGION
                        : strcmp(region, "EU") == 0 ? "eu-west-1"
-                                                    : region;
+                                                   : region;
     memcpy(ret, name, strlen(name) + 1);
     return 0;
 }
@@ -203,7 +204,7 @@ int tz_s3_probe(void *state, const struct tz_probe_options *options, struct tz_p
                 struct tz_error *err)
 {
     /* Whether locks hold belongs here, too. */
-    static int (*const trials[])(struct trial *trial, struct tz_error *err) = {
+    static int (*const trials[])(struct trial * trial, struct tz_error * err) = {
         try_region, try_versioning, try_range, try_condition, try_hash,
     };
     struct trial trial = {.store = state, .name = options->name, .probe = ret};

@@ -105,8 +105,7 @@ static int remove_versions(const struct canaries *canaries, struct tz_error *err
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf prefix = {0};
     struct versions versions = {.canaries = canaries};
-    struct tz_s3_call call = {
-        .method = "GET", .verb = "list the versions in", .clearing_up = true};
+    struct tz_s3_call call = {.method = "GET", .verb = "list the versions in", .clearing_up = true};
 
     if (canaries->probe->parts[TZ_PROBE_VERSIONING] == TZ_PROBE_NO)
         return 0;
@@ -188,8 +187,8 @@ static int try_batch(struct canaries *canaries, struct tz_error *err)
 
 static int try_all(struct canaries *canaries, struct tz_error *err)
 {
-    static int (*const trials[])(struct canaries *canaries, struct tz_error *err) = {
-        try_read, try_list, try_batch};
+    static int (*const trials[])(struct canaries * canaries,
+                                 struct tz_error * err) = {try_read, try_list, try_batch};
 
     for (size_t i = 0; i < CANARIES; i++)
         if (put(canaries, canaries->names[i], err))

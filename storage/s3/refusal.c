@@ -12,7 +12,7 @@
 
 #include "tozai/util/banned.h"
 
-enum { AGAIN = 1, SKEWED = 2, CREDENTIALS = 4, ELSEWHERE = 8 };
+enum { AGAIN = 1, SKEWED = 2, CREDENTIALS = 4, ELSEWHERE = 8, RIGHTS = 16 };
 
 struct meaning {
     const char *code;
@@ -23,13 +23,10 @@ struct meaning {
 
 #define CHECK_KEYS   "check the access key and its secret in the store's credentials"
 #define CHECK_REGION "set 'region' of the store to the bucket's, and 'endpoint' to that region's"
-#define CHECK_POLICY                                                                               \
-    "the credentials need s3:PutObject, s3:GetObject and s3:ListBucket (see the guide on S3 "      \
-    "stores)"
-#define CHECK_CLOCK "set the clock of this machine (NTP)"
+#define CHECK_CLOCK  "set the clock of this machine (NTP)"
 
 static const struct meaning meanings[] = {
-    {"AccessDenied", TZ_DENIED, 0, CHECK_POLICY},
+    {"AccessDenied", TZ_DENIED, RIGHTS, NULL},
     {"AccountProblem", TZ_DENIED, 0, "the provider has a problem with the account: ask there"},
     {"AllAccessDisabled", TZ_DENIED, 0, "the provider has disabled the bucket: ask there"},
     {"AuthorizationHeaderMalformed", TZ_INVALID, ELSEWHERE, CHECK_REGION},
@@ -75,7 +72,7 @@ static struct meaning of_status(unsigned status)
         {"301", TZ_INVALID, ELSEWHERE, CHECK_REGION},
         {"307", TZ_UNAVAILABLE, AGAIN, NULL},
         {"401", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
-        {"403", TZ_DENIED, CREDENTIALS, CHECK_POLICY},
+        {"403", TZ_DENIED, CREDENTIALS | RIGHTS, NULL},
         {"404", TZ_NOT_FOUND, 0, NULL},
         {"408", TZ_UNAVAILABLE, AGAIN, NULL},
         {"409", TZ_UNAVAILABLE, AGAIN, NULL},
@@ -135,6 +132,7 @@ static void set_meaning(struct tz_s3_refusal *refusal, const struct meaning *mea
     refusal->skewed = meaning->flags & SKEWED;
     refusal->credentials = meaning->flags & CREDENTIALS;
     refusal->elsewhere = meaning->flags & ELSEWHERE;
+    refusal->rights = meaning->flags & RIGHTS;
     refusal->hint = meaning->hint;
 }
 
@@ -164,16 +162,39 @@ void tz_s3_read_code(const char *code, struct tz_s3_refusal *ret)
     set_meaning(ret, &meaning);
 }
 
+/* What the credentials would need for it. */
+static const char *right_for(const struct tz_s3_call *call)
+{
+    const char *part = call->query_count > 0 ? call->query[0].name : "";
+
+    if (strcmp(call->method, "DELETE") == 0 || strcmp(part, "delete") == 0)
+        return "s3:DeleteObject, which a writer must not have";
+    if (!call->name && strcmp(call->method, "PUT") == 0)
+        return "s3:CreateBucket, unless the bucket is made before";
+    if (strcmp(part, "location") == 0)
+        return "s3:GetBucketLocation";
+    if (!call->name)
+        return "s3:ListBucket for the bucket";
+    if (strcmp(call->method, "GET") == 0)
+        return "s3:GetObject for its objects, and s3:ListBucket for the bucket";
+    if (strcmp(call->method, "HEAD") == 0)
+        return "s3:GetObject for its objects, and s3:ListBucket for the bucket, without which "
+               "nothing tells a missing object from a refusal";
+    return "s3:PutObject for its objects";
+}
+
 int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
                  const struct tz_http_response *response, const struct tz_s3_refusal *refusal,
                  struct tz_error *err)
 {
     bool words = refusal->message[0] != '\0';
 
-    (void)tz_fail(err, refusal->kind, "%s '%s' in 's3://%s': %u %s%s%s", call->verb,
-                  call->name ? call->name : "", store->bucket, response->status,
+    (void)tz_fail(err, refusal->kind, "%u %s%s%s", response->status,
                   refusal->code[0] ? refusal->code : "(no code)", words ? ": " : "",
                   refusal->message);
+    (void)tz_s3_while(store, call, err);
+    if (refusal->rights)
+        return tz_hint(err, "the credentials need %s (docs/s3.md)", right_for(call));
     if (refusal->elsewhere && refusal->region[0])
         return tz_hint(err, "the bucket is in the region '%s': set 'region = %s' of the store",
                        refusal->region, refusal->region);

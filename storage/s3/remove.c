@@ -130,7 +130,7 @@ static int ask(struct answer *answer, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
-    struct tz_s3_call call = {.method = "POST", .verb = "delete", .accept = {405, 501}};
+    struct tz_s3_call call = {.method = "POST", .verb = "delete objects in", .accept = {405, 501}};
     char md5[TZ_S3_MD5_TEXT];
 
     if (make_body(answer->store, answer->names, answer->count, &body, err) ||
@@ -153,10 +153,10 @@ static int ask(struct answer *answer, struct tz_error *err)
         return 0;
     /* Nobody knows what was deleted: nothing, then. */
     memset(answer->removed, 0, answer->count * sizeof(answer->removed[0]));
-    return answer->understood ? -1
-                              : tz_fail(err, TZ_CORRUPT,
-                                        "delete in 's3://%s': the answer cannot be understood",
-                                        answer->store->bucket);
+    return answer->understood
+               ? -1
+               : tz_fail(err, TZ_CORRUPT, "delete in 's3://%s': the answer cannot be understood",
+                         answer->store->bucket);
 }
 
 int tz_s3_remove_batch(struct tz_s3_store *store, const char *const *names, size_t count,

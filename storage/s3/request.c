@@ -51,6 +51,14 @@ static int make_path(const struct tz_s3_store *store, const struct tz_s3_call *c
                          call->name ? call->name : "");
 }
 
+int tz_s3_while(const struct tz_s3_store *store, const struct tz_s3_call *call,
+                struct tz_error *err)
+{
+    if (call->name)
+        return tz_while(err, "%s '%s' in 's3://%s'", call->verb, call->name, store->bucket);
+    return tz_while(err, "%s 's3://%s'", call->verb, store->bucket);
+}
+
 /* Sign and ask, once. */
 static int ask(struct tz_s3_store *store, const struct tz_s3_address *address,
                const struct tz_s3_call *call, const struct tz_credentials *credentials,
@@ -239,8 +247,9 @@ static enum outcome try_once(struct attempt *attempt, struct tz_http_response *r
         return err->kind == TZ_UNAVAILABLE ? TRY_LATER : FAILED;
     }
     if (ask(store, address, attempt->call, &credentials, ret, err)) {
-        (void)tz_while(err, "%s '%s' in 's3://%s'", attempt->call->verb,
-                       attempt->call->name ? attempt->call->name : "", store->bucket);
+        (void)tz_s3_while(store, attempt->call, err);
+        if (err->kind == TZ_UNAVAILABLE && !err->hint[0])
+            (void)tz_hint(err, "check 'endpoint' ('%s') and the network", address->base);
         return err->kind == TZ_UNAVAILABLE ? TRY_LATER : FAILED;
     }
     return judge(attempt, address, &credentials, ret);

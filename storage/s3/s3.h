@@ -47,7 +47,8 @@ struct tz_s3_store {
     bool batch;       /* and delete many objects at once */
 };
 
-/* endpoint.c: take the address apart.  endpoint NULL: AWS's own of the region; region NULL: open. */
+/* endpoint.c: take the address apart.  endpoint NULL: AWS's own of the region; region NULL: open.
+ */
 int tz_s3_set_address(struct tz_s3_store *store, const char *url, const char *endpoint,
                       const char *region, enum tz_store_path path_style,
                       struct tz_error *err) TZ_MUST_CHECK;
@@ -87,13 +88,18 @@ void tz_s3_add_header(struct tz_s3_call *call, const char *name, const char *val
 int tz_s3_call(struct tz_s3_store *store, const struct tz_s3_call *call,
                struct tz_http_response *ret, struct tz_error *err) TZ_MUST_CHECK;
 
+/* Put what was done, and where, in front of the error. */
+int tz_s3_while(const struct tz_s3_store *store, const struct tz_s3_call *call,
+                struct tz_error *err);
+
 /* refusal.c: what an answer that is no success means. */
 struct tz_s3_refusal {
     enum tz_error_kind kind;
-    bool again;       /* trying again may help */
-    bool skewed;      /* the clocks differ */
-    bool credentials; /* new ones may help */
-    bool elsewhere;   /* in another region, or another endpoint's */
+    bool again;                       /* trying again may help */
+    bool skewed;                      /* the clocks differ */
+    bool credentials;                 /* new ones may help */
+    bool rights;                      /* the credentials lack one */
+    bool elsewhere;                   /* in another region, or another endpoint's */
     char region[TZ_STORE_REGION_MAX]; /* then, if the server says it */
     char code[64];                    /* "NoSuchKey" */
     char message[256];

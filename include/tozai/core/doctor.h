@@ -18,9 +18,9 @@ const char *tz_finding_state_name(enum tz_finding_state state);
 
 struct tz_finding {
     enum tz_finding_state state;
-    const char *name;   /* "store east: access" */
-    const char *detail; /* what was found */
-    const char *advice; /* what to do about it; may be empty */
+    const char *name;             /* "store east: access" */
+    const char *detail;           /* what was found */
+    const char *advice;           /* what to do about it; may be empty */
     const struct tz_probe *probe; /* what a store does; NULL: this is about something else */
 };
 /* One thing that was looked at, in order; all is borrowed. */

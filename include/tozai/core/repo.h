@@ -48,9 +48,9 @@ struct tz_repo_init_options {
     tz_warn_fn *warn;
     void *warn_arg;
 };
-/* Make the repository in every configured store; all must be reachable, where the policy wants them,
- * and hold none yet.  A catalog of another repository is put aside, and what the stores do is probed
- * and kept. */
+/* Make the repository in every configured store; all must be reachable, where the policy wants
+ * them, and hold none yet.  A catalog of another repository is put aside, and what the stores do is
+ * probed and kept. */
 int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_REPO_ID_SIZE],
                  struct tz_error *err) TZ_MUST_CHECK;
 

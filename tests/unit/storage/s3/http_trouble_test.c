@@ -576,10 +576,26 @@ static void free_ends_what_others_wait_for(void **state)
     assert_int_equal(http_server_requests(f->server), 2);
 }
 
+/* More than once: curl keeps the buffer of a request that found no host. */
+static void a_host_without_an_address_is_unavailable(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 3; i++) {
+        struct tz_error err = {0};
+        const struct tz_http_request request = {.direct = true};
+        assert_int_equal(kind_of(f->http, "http://no-such-host.invalid/", request, &err),
+                         TZ_UNAVAILABLE);
+        assert_non_null(strstr(err.message, "no-such-host.invalid"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_broken_connection_is_unavailable, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_host_without_an_address_is_unavailable, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_is_too_long_or_not_http_is_corrupt, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_connection_that_stands_still_is_given_up, set_up,
                                         tear_down),

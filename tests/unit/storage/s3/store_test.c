@@ -55,7 +55,7 @@ static int open_place(struct tz_store **ret, const char *place, bool read_only,
         .endpoint = endpoint,
         .region = region,
         .credentials_file = credentials,
-        
+
     };
     const struct tz_store_options options = {
         .name = "bucket",

@@ -274,12 +274,28 @@ static int check_source(const struct tz_config *config, const struct tz_config_s
     return check_source_paths(config, source, err);
 }
 
+/* Only one of the two can be meant. */
+static int check_times(const struct tz_config *config, const struct tz_config_pair *pairs,
+                       size_t count, const char *section, const char *name, int line,
+                       struct tz_error *err)
+{
+    if (tz_config_pair_value(pairs, count, section, "every", 0) &&
+        tz_config_pair_value(pairs, count, section, "cron", 0))
+        return fail_at(err, config, line, "%s has both 'every' and 'cron'", name);
+    return 0;
+}
+
 int tz_config_check(const struct tz_config *config, struct tz_error *err)
 {
+    if (check_times(config, config->later, config->later_count, "run", "[run]", 0, err))
+        return -1;
     if (check_stores(config, err) || check_repository(config, err))
         return -1;
     for (size_t i = 0; i < config->source_count; i++) {
-        if (check_source(config, &config->sources[i], err))
+        const struct tz_config_source *source = &config->sources[i];
+        if (check_source(config, source, err) ||
+            check_times(config, source->more, source->more_count, NULL, "this source", source->line,
+                        err))
             return -1;
     }
     return tz_retention_check(config, err);

@@ -31,7 +31,9 @@ static const char *const source_types[] = {
     [TZ_SOURCE_MARIADB + 1] = NULL,
 };
 static const char *const lock_modes[] = {"none", "governance", "compliance", NULL};
-static const char *const events[] = {"failure", "degraded", "restore", "drill", NULL};
+static const char *const events[] = {"failure", "degraded", "restore", "drill",
+                                     "overdue", "damage",   NULL};
+static const char *const io_classes[] = {"none", "best-effort", "idle", NULL};
 
 static const struct tz_key_rule repository_keys[] = {
     {.name = "state", .kind = TZ_VALUE_PATH, CONFIG(state)},
@@ -142,12 +144,27 @@ static const struct tz_key_rule source_keys[] = {
     {.name = "defaults_file", .kind = TZ_VALUE_PATH, .fits = IS(MARIADB)},
     {.name = "before", .kind = TZ_VALUE_COMMAND},
     {.name = "after", .kind = TZ_VALUE_COMMAND},
+    {.name = "on_failure", .kind = TZ_VALUE_COMMAND},
+    {.name = "every", .kind = TZ_VALUE_DURATION, .min = 60, .max = 36500 * DAY},
+    {.name = "cron", .kind = TZ_VALUE_TEXT, .check = tz_check_cron},
+};
+
+static const struct tz_key_rule run_keys[] = {
+    {.name = "every", .kind = TZ_VALUE_DURATION, .min = 60, .max = 36500 * DAY},
+    {.name = "cron", .kind = TZ_VALUE_TEXT, .check = tz_check_cron},
+    {.name = "verify_within", .kind = TZ_VALUE_DURATION, .max = 36500 * DAY},
+    {.name = "time_limit", .kind = TZ_VALUE_DURATION, .min = 1, .max = 365 * DAY},
+    {.name = "nice", .kind = TZ_VALUE_NUMBER, .min = 0, .max = 19},
+    {.name = "ionice", .kind = TZ_VALUE_WORD, .words = io_classes},
+    {.name = "html", .kind = TZ_VALUE_PATH},
+    {.name = "prometheus", .kind = TZ_VALUE_PATH},
 };
 
 static const struct tz_key_rule hooks_keys[] = {
     {.name = "before", .kind = TZ_VALUE_COMMAND},
     {.name = "after", .kind = TZ_VALUE_COMMAND},
     {.name = "on_failure", .kind = TZ_VALUE_COMMAND},
+    {.name = "timeout", .kind = TZ_VALUE_DURATION, .min = 1, .max = 365 * DAY},
 };
 
 static const struct tz_key_rule notify_keys[] = {
@@ -155,6 +172,8 @@ static const struct tz_key_rule notify_keys[] = {
     {.name = "mail_from", .kind = TZ_VALUE_TEXT, .check = tz_check_mail},
     {.name = "smtp_url", .kind = TZ_VALUE_TEXT, .check = tz_check_smtp_url},
     {.name = "webhook", .kind = TZ_VALUE_TEXT, .check = tz_check_http_url},
+    {.name = "ping_url", .kind = TZ_VALUE_TEXT, .check = tz_check_http_url},
+    {.name = "ca_file", .kind = TZ_VALUE_PATH},
     {.name = "on", .kind = TZ_VALUE_LIST, .words = events},
 };
 
@@ -175,6 +194,7 @@ static const struct tz_section_rule sections[] = {
     SECTION("policy", TZ_NAME_NONE, TZ_TO_CONFIG, policy_keys),
     SECTION("retention", TZ_NAME_SOURCE_OR_NONE, TZ_TO_CONFIG, retention_keys),
     SECTION("source", TZ_NAME_OWN, TZ_TO_SOURCE, source_keys),
+    SECTION("run", TZ_NAME_NONE, TZ_TO_CONFIG, run_keys),
     SECTION("hooks", TZ_NAME_NONE, TZ_TO_CONFIG, hooks_keys),
     SECTION("notify", TZ_NAME_NONE, TZ_TO_CONFIG, notify_keys),
     SECTION("drill", TZ_NAME_SOURCE, TZ_TO_CONFIG, drill_keys),

@@ -37,6 +37,7 @@ int tz_check_http_url(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_smtp_url(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_mail(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_slot(char *text, struct tz_error *err) TZ_MUST_CHECK;
+int tz_check_cron(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_timezone(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_token(char *text, struct tz_error *err) TZ_MUST_CHECK;
 /* The name of a store or source. */

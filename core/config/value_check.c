@@ -1,5 +1,6 @@
 #include "value.h"
 
+#include "tozai/core/schedule.h"
 #include "tozai/util/utf8.h"
 
 #include <ctype.h>
@@ -134,6 +135,13 @@ int tz_check_slot(char *text, struct tz_error *err)
         return tz_fail(err, TZ_INVALID,
                        "'%s' is not a replication slot: up to 63 of a-z, 0-9 and _", text);
     return 0;
+}
+
+int tz_check_cron(char *text, struct tz_error *err)
+{
+    struct tz_cron cron;
+
+    return tz_cron_parse(&cron, text, err);
 }
 
 int tz_check_timezone(char *text, struct tz_error *err)

@@ -198,6 +198,22 @@ int tz_catalog_add_check(struct tz_catalog *catalog, int64_t store, const char *
                          uint64_t objects, uint64_t bytes, uint64_t bad,
                          struct tz_error *err) TZ_MUST_CHECK;
 
+/* What is noted of a store, in numbers. */
+struct tz_catalog_summary {
+    uint64_t objects, bytes;               /* present */
+    uint64_t damaged;                      /* copies */
+    uint64_t behind_objects, behind_bytes; /* not present here, but in another store; without
+                                              packs that a prune means to delete */
+    uint64_t locked_bytes;                 /* packs of generations that are locked at now_ns */
+    int64_t oldest_verified_ns;            /* of the objects present; 0: one of them never was */
+    int64_t verified_ns;                   /* of the one that was verified last; 0: none was */
+    int64_t check_ns;                      /* the last check of the store; 0: none */
+    char check_level[16];
+    uint64_t check_bad;
+};
+int tz_catalog_summarize(struct tz_catalog *catalog, int64_t store, int64_t now_ns,
+                         struct tz_catalog_summary *ret, struct tz_error *err) TZ_MUST_CHECK;
+
 /* Small values that must survive: "key" to bytes. */
 int tz_catalog_set_value(struct tz_catalog *catalog, const char *key, const void *value, size_t len,
                          struct tz_error *err) TZ_MUST_CHECK;

@@ -526,8 +526,9 @@ static void values_must_have_their_form(void **state)
                  "x.conf:2: window: '7y' is not a duration: write a number and s, m, h, d or w");
     expect_error("[retention]\ntimezone = ../etc\n",
                  "x.conf:2: timezone: '../etc' is not a time zone such as Asia/Tokyo or UTC");
-    expect_error("[notify]\non = failure, never\n",
-                 "x.conf:2: on: 'never' is not one of failure, degraded, restore or drill");
+    expect_error(
+        "[notify]\non = failure, never\n",
+        "x.conf:2: on: 'never' is not one of failure, degraded, restore, drill, overdue or damage");
     expect_error("[notify]\nmail_to = a@b, nobody\n",
                  "x.conf:2: mail_to: 'nobody' is not a mail address");
     expect_error("[source a]\ntype = directroy\n",

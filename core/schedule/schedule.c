@@ -1,0 +1,66 @@
+#include "tozai/core/schedule.h"
+
+#include "tozai/core/labels.h"
+#include "tozai/util/time.h"
+
+#include "tozai/util/banned.h"
+
+#define MINUTE_NS (60 * TZ_SECOND_NS)
+#define HOUR_NS   (60 * MINUTE_NS)
+#define DAY_NS    (24 * HOUR_NS)
+
+/* A timer may come so much early; no more, or a daily run would wander through the day. */
+#define EARLY_NS (10 * MINUTE_NS)
+/* How late something may be before anybody is told. */
+#define LEAST_GRACE_NS (15 * MINUTE_NS)
+#define MOST_GRACE_NS  (6 * HOUR_NS)
+
+static int64_t grace(int64_t interval_ns)
+{
+    return TZ_MAX(LEAST_GRACE_NS, TZ_MIN(MOST_GRACE_NS, interval_ns / 4));
+}
+
+int tz_schedule_of(const struct tz_config *config, const struct tz_config_source *source,
+                   struct tz_schedule *ret, struct tz_error *err)
+{
+    struct tz_label_rules rules;
+    const char *every = tz_config_pair_value(source->more, source->more_count, NULL, "every", 0);
+    const char *cron = tz_config_pair_value(source->more, source->more_count, NULL, "cron", 0);
+
+    if (!every && !cron) {
+        every = tz_config_pair_value(config->later, config->later_count, "run", "every", 0);
+        cron = tz_config_pair_value(config->later, config->later_count, "run", "cron", 0);
+    }
+    tz_label_rules(&rules, config, source->name);
+    *ret = (struct tz_schedule){.zone = rules.timezone, .every_ns = DAY_NS};
+    if (cron) {
+        ret->every_ns = 0;
+        return tz_cron_parse(&ret->cron, cron, err);
+    }
+    return every ? tz_duration_parse(every, &ret->every_ns, err) : 0;
+}
+
+int tz_schedule_due(const struct tz_schedule *schedule, int64_t last_ns, int64_t now_ns,
+                    struct tz_due *ret, struct tz_error *err)
+{
+    int64_t due, next;
+
+    if (last_ns == 0 || last_ns > now_ns + EARLY_NS) {
+        *ret = (struct tz_due){.due_ns = now_ns, .from_ns = now_ns, .late_ns = now_ns};
+        return 0;
+    }
+    if (schedule->every_ns > 0) {
+        due = last_ns + schedule->every_ns;
+        *ret = (struct tz_due){
+            .due_ns = due,
+            .from_ns = due - TZ_MIN(EARLY_NS, schedule->every_ns / 10),
+            .late_ns = due + grace(schedule->every_ns),
+        };
+        return 0;
+    }
+    if (tz_cron_next(&schedule->cron, schedule->zone, last_ns, &due, err) ||
+        tz_cron_next(&schedule->cron, schedule->zone, due, &next, err))
+        return -1;
+    *ret = (struct tz_due){.due_ns = due, .from_ns = due, .late_ns = due + grace(next - due)};
+    return 0;
+}

@@ -1,0 +1,152 @@
+#!/bin/bash
+# status: recovery points, what is overdue, the stores; as text, JSON, metrics and a page.
+. "${TOZAI_SOURCE_DIR:?}/tests/cli/lib.sh"
+make_repository
+
+tz 3 status
+stdout_has "wiki (directory): overdue"
+stdout_has "no generation yet"
+
+back_up
+tz 0 status
+stdout_has "wiki (directory): ok"
+stdout_has "east (tokyo): ok"
+tz 0 status --json
+json '.ok and (.sources | length == 1) and (.stores | length == 2)'
+json ".sources[0] | .name == \"wiki\" and .state == \"ok\" and .last_generation_id == \"$id\""
+json '.sources[0] | .age_seconds < 100 and .rpo_seconds < 100 and .windows == [] and .last_drill == null'
+json '.sources[0].days | length == 7 and .[6].generations == 1 and all(.missing | not)'
+json '.sources[0].weeks | length == 4 and .[3].generations == 1'
+json '.stores | map([.name, .location, .reachable]) == [["east", "tokyo", true], ["west", "osaka", true]]'
+json '.stores[0] | .objects > 3 and .bytes > 300000 and .behind_objects == 0 and .last_verified == null'
+
+tz 0 verify
+tz 0 status --json
+json '.stores | all(.last_verified != null and .last_level == "ciphertext" and .last_bad == 0)'
+
+# A run that holds the lock does not matter.
+(
+    flock 9
+    tz 0 status
+) 9>>"$work/state/lock"
+
+# A store that is out of reach: the others still tell.
+mv "$work/west" "$work/away"
+tz 3 status
+stdout_has "west (osaka): out of reach"
+tz 3 status --json
+json '.stores[1] | .reachable == false and (.why | length > 0)'
+back_up_code=0
+"$TOZAI" -c "$work/conf" -q backup >/dev/null 2>&1 || back_up_code=$?
+[ "$back_up_code" -eq 3 ] || fail "a degraded backup: $back_up_code"
+mv "$work/away" "$work/west"
+tz 3 status --json
+json '.sources[0].state == "degraded" and .stores[1].behind_objects > 0 and .stores[1].behind_bytes > 0'
+tz 0 sync
+tz 0 status
+
+# Metrics: what the official parser reads.  A name with quotes cannot be configured, a location can.
+sed -i 's|^location = osaka|location = "os\\aka <b>\&"|' "$work/conf"
+tz 0 status --prometheus "$work/metrics"
+stdout_is ""
+[ "$(stat -c %a "$work/metrics")" = 644 ] || fail "the mode of the metrics"
+grep -qF 'tozai_store_reachable{store="west",location="os\\aka <b>&"} 1' "$work/metrics" ||
+    fail "the label is not escaped"
+if /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null; then
+    /usr/bin/python3 - "$work/metrics" <<'PY' || fail "the metrics cannot be parsed"
+import sys
+from prometheus_client.parser import text_string_to_metric_families
+found = {}
+for family in text_string_to_metric_families(open(sys.argv[1]).read()):
+    assert family.type == "gauge" and family.documentation, family
+    for sample in family.samples:
+        key = (sample.name, tuple(sorted(sample.labels.items())))
+        assert key not in found, key
+        found[key] = sample.value
+assert found[("tozai_status_ok", ())] == 1
+assert found[("tozai_source_overdue", (("source", "wiki"),))] == 0
+assert found[("tozai_source_bytes", (("source", "wiki"),))] > 300000
+west = (("location", "os\\aka <b>&"), ("store", "west"))
+assert found[("tozai_store_reachable", west)] == 1
+assert found[("tozai_store_objects", west)] > 3
+assert len(found) > 25, len(found)
+PY
+fi
+# Written anew or not at all.
+before=$(stat -c %i "$work/metrics")
+tz 0 status --prometheus "$work/metrics"
+[ "$(stat -c %i "$work/metrics")" != "$before" ] || fail "the metrics were written over"
+tz 1 status --prometheus "$work/no/such/folder"
+stderr_has "write metrics"
+
+# The page: well-formed, with nothing from elsewhere and nothing that is not escaped.
+tz 0 status --html "$work/page.html"
+/usr/bin/python3 - "$work/page.html" <<'PY' || fail "the page is wrong"
+import re, sys
+from html.parser import HTMLParser
+text = open(sys.argv[1], encoding="utf-8").read()
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+class Checker(HTMLParser):
+    stack, ids, words, points = [], set(), [], 0
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), (tag, attrs)
+        assert tag not in ("script", "link", "img", "iframe", "object"), tag
+        for name, value in attrs:
+            assert name not in ("src", "href", "srcset", "action", "data") and not name.startswith("on"), name
+        self.points += ("class", "point") in attrs
+        if tag not in VOID:
+            self.stack.append(tag)
+    def handle_startendtag(self, tag, attrs):
+        assert self.stack and "svg" in self.stack, tag
+    def handle_endtag(self, tag):
+        assert self.stack and self.stack.pop() == tag, tag
+    def handle_data(self, data):
+        self.words.append(data)
+checker = Checker()
+checker.feed(text)
+checker.close()
+assert checker.stack == [], checker.stack
+words = " ".join(checker.words)
+assert "os\\aka <b>&" in words and "wiki" in words, "the names"
+assert checker.points == 2, checker.points
+assert not re.search(r"https?://|//|url\(|@import", text), "something from elsewhere"
+assert "<!DOCTYPE html>" in text and "default-src 'none'" in text
+assert "prefers-color-scheme" in text
+PY
+
+# Later: overdue, and holes.  The clock of a program with a sanitizer cannot be moved this way.
+if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
+    later() {
+        local code=$1 when=$2
+        shift 2
+        TOZAI_REAL=$TOZAI
+        printf '#!/bin/sh\nexec faketime "%s" "%s" "$@"\n' "$when" "$TOZAI_REAL" >"$work/later"
+        chmod +x "$work/later"
+        TOZAI=$work/later tz "$code" "$@"
+    }
+    later 0 "+23 hours" status
+    later 3 "+31 hours" status
+    stdout_has "wiki (directory): overdue"
+    later 3 "+3 days" status --json
+    json '.sources[0].state == "overdue" and (.sources[0].days | map(select(.missing)) | length == 2)'
+    later 3 "+3 days" status --html "$work/page.html"
+    grep -q 'class="hole"' "$work/page.html" || fail "no hole in the page"
+    later 3 "+3 days" status --prometheus "$work/metrics"
+    grep -qx 'tozai_source_overdue{source="wiki"} 1' "$work/metrics" || fail "not overdue"
+    # Every so often, as the source says.
+    printf 'every = 7d\n' >>"$work/conf"
+    later 0 "+3 days" status
+    # A clock that was ahead once: what it made does not hide that nothing comes.
+    later 0 "+300 days" backup
+    later 3 "+12 days" status
+fi
+
+# A schedule that makes no sense is an error of the configuration.
+sed -i '/^every = /d' "$work/conf"
+printf 'cron = 0 0 30 2 *\n' >>"$work/conf"
+tz 2 status
+stderr_has "never fires"
+sed -i 's/^cron = .*/cron = 0 3 * * *\nevery = 1d/' "$work/conf"
+tz 2 status
+stderr_has "both 'every' and 'cron'"

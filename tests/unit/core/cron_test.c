@@ -1,0 +1,284 @@
+/* Cron expressions: what they may be, and when they fire. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "seeded.h"
+#include "tozai/core/schedule.h"
+#include "tozai/util/time.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define S TZ_SECOND_NS
+
+static void refuse(const char *text, const char *why)
+{
+    struct tz_cron cron;
+    struct tz_error err = {0};
+
+    assert_int_equal(tz_cron_parse(&cron, text, &err), -1);
+    assert_int_equal(err.kind, TZ_INVALID);
+    if (!strstr(err.message, why))
+        fail_msg("'%s': '%s' lacks '%s'", text, err.message, why);
+}
+
+static void what_is_no_expression_is_refused(void **state)
+{
+    (void)state;
+    refuse("", "not a cron expression");
+    refuse("* * * *", "not a cron expression");
+    refuse("* * * * * *", "not a cron expression");
+    refuse("@reboot", "not a cron expression");
+    refuse("60 * * * *", "not a minute");
+    refuse("* 24 * * *", "not a hour");
+    refuse("* * 0 * *", "not a day of the month");
+    refuse("* * 32 * *", "not a day of the month");
+    refuse("* * * 13 *", "not a month");
+    refuse("* * * 0 *", "not a month");
+    refuse("* * * * 8", "not a day of the week");
+    refuse("*/0 * * * *", "not a minute");
+    refuse("5-3 * * * *", "not a minute");
+    refuse("1,,2 * * * *", "not a minute");
+    refuse("1, * * * *", "not a minute");
+    refuse(",1 * * * *", "not a minute");
+    refuse("1- * * * *", "not a minute");
+    refuse("-1 * * * *", "not a minute");
+    refuse("* * * janu *", "not a month");
+    refuse("* mon * * *", "not a hour");
+    refuse("99999999999999999999 * * * *", "not a minute");
+    refuse("*1 * * * *", "not a minute");
+    refuse("* * * * mo", "not a day of the week");
+}
+
+static void what_never_fires_is_refused(void **state)
+{
+    struct tz_cron cron;
+
+    (void)state;
+    refuse("0 0 30 2 *", "never fires");
+    refuse("0 0 31 2,4,6,9,11 *", "never fires");
+    refuse("0 0 31 apr */2", "never fires");
+    assert_int_equal(tz_cron_parse(&cron, "0 0 29 2 *", NULL), 0);
+    assert_int_equal(tz_cron_parse(&cron, "0 0 31 2 mon", NULL), 0); /* on Mondays */
+}
+
+static int64_t next(const char *text, const char *zone, const char *after)
+{
+    struct tz_cron cron;
+    struct tz_error err = {0};
+    int64_t from, found = 0;
+
+    if (tz_cron_parse(&cron, text, &err) || tz_time_parse(after, 0, &from, &err) ||
+        tz_cron_next(&cron, zone, from, &found, &err))
+        fail_msg("%s: %s", text, err.message);
+    return found;
+}
+
+static void fires_at(const char *text, const char *zone, const char *after, const char *expected)
+{
+    char found[TZ_TIME_TEXT];
+
+    tz_time_format(found, next(text, zone, after));
+    assert_string_equal(found, expected);
+}
+
+static void names_lists_ranges_and_steps_are_known(void **state)
+{
+    (void)state;
+    fires_at("0 3 * * *", "UTC", "2026-11-27T02:59:59Z", "2026-11-27T03:00:00Z");
+    fires_at("0 3 * * *", "UTC", "2026-11-27T03:00:00Z", "2026-11-28T03:00:00Z");
+    fires_at("*/15 * * * *", "UTC", "2026-11-27T03:00:00Z", "2026-11-27T03:15:00Z");
+    fires_at("5/20 1-2 * * *", "UTC", "2026-11-27T01:45:00Z", "2026-11-27T02:05:00Z");
+    fires_at("30 22 * * MON-fri", "UTC", "2026-11-27T23:00:00Z", "2026-11-30T22:30:00Z");
+    fires_at("0 0 * * fri-sun", "UTC", "2026-11-28T00:00:00Z", "2026-11-29T00:00:00Z");
+    fires_at("0 0 * * 7", "UTC", "2026-11-27T00:00:00Z", "2026-11-29T00:00:00Z");
+    fires_at("0 0 1 Jan,jul *", "UTC", "2026-11-27T00:00:00Z", "2027-01-01T00:00:00Z");
+    fires_at("@weekly", "UTC", "2026-11-27T00:00:00Z", "2026-11-29T00:00:00Z");
+    fires_at("@monthly", "UTC", "2026-11-27T00:00:00Z", "2026-12-01T00:00:00Z");
+    fires_at("@HOURLY", "UTC", "2026-11-27T00:00:00Z", "2026-11-27T01:00:00Z");
+    fires_at("0 0 29 2 *", "UTC", "2096-03-01T00:00:00Z", "2104-02-29T00:00:00Z");
+}
+
+static void either_of_two_given_day_fields_is_enough(void **state)
+{
+    (void)state;
+    fires_at("0 0 13 * fri", "UTC", "2026-11-27T00:00:00Z", "2026-12-04T00:00:00Z");
+    fires_at("0 0 13 * fri", "UTC", "2026-12-11T00:00:00Z", "2026-12-13T00:00:00Z");
+    /* A star, even with a step, does not choose by itself. */
+    fires_at("0 0 */2 * mon", "UTC", "2026-11-27T00:00:00Z", "2026-12-07T00:00:00Z");
+}
+
+static void changes_of_the_clock_neither_skip_nor_double(void **state)
+{
+    const char *zone = "Europe/Berlin";
+
+    (void)state;
+    /* 02:30 does not exist on 2026-03-29: half an hour after the change. */
+    fires_at("30 2 * * *", zone, "2026-03-28T12:00:00Z", "2026-03-29T01:30:00Z");
+    fires_at("30 2 * * *", zone, "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z");
+    /* 02:30 exists twice on 2026-10-25: the first. */
+    fires_at("30 2 * * *", zone, "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z");
+    fires_at("30 2 * * *", zone, "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z");
+    /* Every hour means every hour. */
+    fires_at("30 * * * *", zone, "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z");
+    fires_at("30 * * * *", zone, "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z");
+    /* A zone that skips a whole day, and one that skips midnight. */
+    fires_at("0 12 * * *", "Pacific/Apia", "2011-12-29T23:00:00Z", "2011-12-30T22:00:00Z");
+    fires_at("0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00:00Z", "2018-11-04T03:00:00Z");
+    fires_at("0 3 * * *", "Asia/Tokyo", "2026-11-27T00:00:00Z", "2026-11-27T18:00:00Z");
+}
+
+/* --- A model: sets of numbers, and every minute looked at. --- */
+
+struct model {
+    bool minutes[60], hours[24], days[32], months[13], weekdays[8];
+    bool day_star, weekday_star;
+    char text[256];
+};
+
+static unsigned pick(struct seeded *random, unsigned count)
+{
+    return (unsigned)(seeded_next(random) % count);
+}
+
+/* A random field between min and max, as text and as a set. */
+static bool make_field(struct seeded *random, unsigned min, unsigned max, bool *set, char *text,
+                       size_t size)
+{
+    bool star = pick(random, 3) == 0;
+    unsigned step = pick(random, 2) ? 1 : 1 + pick(random, max);
+
+    memset(set, 0, (max + 1) * sizeof(set[0]));
+    if (star) {
+        for (unsigned i = min; i <= max; i += step)
+            set[i] = true;
+        (void)(step > 1 ? snprintf(text, size, "*/%u", step) : snprintf(text, size, "*"));
+        return true;
+    }
+    unsigned items = 1 + pick(random, 3);
+    text[0] = '\0';
+    for (unsigned k = 0; k < items; k++) {
+        unsigned from = min + pick(random, max - min + 1);
+        unsigned to = from + pick(random, max - from + 1);
+        size_t len = strlen(text);
+        for (unsigned i = from; i <= to; i += step)
+            set[i] = true;
+        (void)snprintf(text + len, size - len, "%s%u-%u/%u", k > 0 ? "," : "", from, to, step);
+    }
+    return false;
+}
+
+static void make_model(struct seeded *random, struct model *model)
+{
+    char fields[5][48];
+
+    (void)make_field(random, 0, 59, model->minutes, fields[0], sizeof(fields[0]));
+    (void)make_field(random, 0, 23, model->hours, fields[1], sizeof(fields[1]));
+    model->day_star = make_field(random, 1, 31, model->days, fields[2], sizeof(fields[2]));
+    (void)make_field(random, 1, 12, model->months, fields[3], sizeof(fields[3]));
+    model->weekday_star = make_field(random, 0, 7, model->weekdays, fields[4], sizeof(fields[4]));
+    (void)snprintf(model->text, sizeof(model->text), "%s %s %s %s %s", fields[0], fields[1],
+                   fields[2], fields[3], fields[4]);
+}
+
+static bool model_fires(const struct model *model, time_t at)
+{
+    struct tm tm;
+
+    (void)gmtime_r(&at, &tm);
+    bool day = model->days[tm.tm_mday];
+    bool weekday = model->weekdays[tm.tm_wday] || (tm.tm_wday == 0 && model->weekdays[7]);
+    bool date = model->day_star || model->weekday_star ? day && weekday : day || weekday;
+    return model->minutes[tm.tm_min] && model->hours[tm.tm_hour] && model->months[tm.tm_mon + 1] &&
+           date;
+}
+
+static void it_fires_when_a_walk_over_every_minute_says_so(void **state)
+{
+    struct seeded random = {.state = 20261127};
+    const time_t limit = 800 * 86400;
+    unsigned compared = 0;
+
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        struct model model;
+        struct tz_cron cron;
+        time_t from = 1795000000 + (time_t)pick(&random, 100000000);
+        time_t at = from / 60 * 60 + 60;
+        int64_t found = 0;
+
+        make_model(&random, &model);
+        while (at < from + limit && !model_fires(&model, at))
+            at += 60;
+        if (tz_cron_parse(&cron, model.text, NULL)) {
+            assert_true(at >= from + limit);
+            continue;
+        }
+        if (at >= from + limit)
+            continue; /* a leap day */
+        if (tz_cron_next(&cron, "UTC", (int64_t)from * S, &found, NULL) || found != (int64_t)at * S)
+            fail_msg("'%s' after %jd: %jd, not %jd", model.text, (intmax_t)from,
+                     (intmax_t)(found / S), (intmax_t)at);
+        compared++;
+    }
+    assert_true(compared > 70);
+}
+
+static void the_zone_of_the_process_stays(void **state)
+{
+    (void)state;
+    (void)setenv("TZ", "Asia/Tokyo", 1);
+    (void)next("0 3 * * *", "Europe/Berlin", "2026-11-27T00:00:00Z");
+    assert_string_equal(getenv("TZ"), "Asia/Tokyo");
+    fires_at("0 3 * * *", NULL, "2026-11-27T00:00:00Z", "2026-11-27T18:00:00Z");
+    (void)unsetenv("TZ");
+    (void)next("0 3 * * *", "Europe/Berlin", "2026-11-27T00:00:00Z");
+    assert_null(getenv("TZ"));
+}
+
+static void due_follows_the_last_one(void **state)
+{
+    const struct tz_schedule daily = {.every_ns = 86400 * S};
+    const int64_t now = 1795800000 * S;
+    struct tz_schedule cron = {.zone = "UTC"};
+    struct tz_due due;
+
+    (void)state;
+    assert_int_equal(tz_schedule_due(&daily, now - 3600 * S, now, &due, NULL), 0);
+    assert_int_equal(due.due_ns, now + 82800 * S);
+    assert_int_equal(due.from_ns, due.due_ns - 600 * S);
+    assert_int_equal(due.late_ns, due.due_ns + 6 * 3600 * S);
+    /* Never, and in the future: at once. */
+    assert_int_equal(tz_schedule_due(&daily, 0, now, &due, NULL), 0);
+    assert_int_equal(due.from_ns, now);
+    assert_int_equal(tz_schedule_due(&daily, now + 86400 * S, now, &due, NULL), 0);
+    assert_int_equal(due.late_ns, now);
+
+    assert_int_equal(tz_cron_parse(&cron.cron, "0 3 * * *", NULL), 0);
+    assert_int_equal(tz_schedule_due(&cron, now, now, &due, NULL), 0);
+    assert_int_equal(due.due_ns % (86400 * S), 3 * 3600 * S);
+    assert_true(due.due_ns > now && due.due_ns <= now + 86400 * S);
+    assert_int_equal(due.late_ns, due.due_ns + 6 * 3600 * S);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_no_expression_is_refused),
+        cmocka_unit_test(what_never_fires_is_refused),
+        cmocka_unit_test(names_lists_ranges_and_steps_are_known),
+        cmocka_unit_test(either_of_two_given_day_fields_is_enough),
+        cmocka_unit_test(changes_of_the_clock_neither_skip_nor_double),
+        cmocka_unit_test(it_fires_when_a_walk_over_every_minute_says_so),
+        cmocka_unit_test(the_zone_of_the_process_stays),
+        cmocka_unit_test(due_follows_the_last_one),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -143,29 +143,8 @@ static const char *state_of(const struct run *run, const struct tz_backup_result
 
 static int add_json(struct run *run, const struct tz_backup_result *result, struct tz_error *err)
 {
-    const struct tz_head *head = &result->head;
-    TZ_SCOPED(tz_scoped_json) json_t *item = json_object();
-    json_t *id = run->dry_run ? json_string("") : tz_json_hex(head->id, TZ_HASH_SIZE);
-
-    if (!item) {
-        json_decref(id);
-        return tz_fail_nomem(err);
-    }
-    if (tz_json_set(item, "source", json_string(head->source), err) ||
-        tz_json_set(item, "id", id, err) ||
-        tz_json_set(item, "time", tz_json_time(head->time_ns), err) ||
-        tz_json_set(item, "state", json_string(state_of(run, result)), err) ||
-        tz_json_set(item, "entries", json_integer((json_int_t)head->entries), err) ||
-        tz_json_set(item, "bytes", json_integer((json_int_t)head->bytes), err) ||
-        tz_json_set(item, "new_bytes", json_integer((json_int_t)head->new_bytes), err) ||
-        tz_json_set(item, "stored_bytes", json_integer((json_int_t)head->stored_bytes), err) ||
-        tz_json_path_warnings(item, result->warnings, result->warning_count, err) ||
-        tz_json_set(item, "warnings_total", json_integer((json_int_t)result->warnings_total),
-                    err) ||
-        tz_json_set(item, "stores", tz_json_stores(&run->session, result->stores), err) ||
-        tz_json_set(item, "seconds", json_real(result->seconds), err))
-        return -1;
-    return tz_json_append(run->generations, TZ_TAKE(item), err);
+    return tz_json_append(run->generations,
+                          tz_json_backup(&run->session, result, state_of(run, result)), err);
 }
 
 static int print_text(const struct run *run, const struct tz_backup_result *result,

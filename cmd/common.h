@@ -75,6 +75,9 @@ size_t tz_wanted_copies(const struct tz_config *config);
 const char *tz_state_text(const struct tz_session *session, uint32_t stores);
 /* {"east":"present","west":"missing"} */
 json_t *tz_json_stores(const struct tz_session *session, uint32_t stores);
+/* One of the generations that backup shows; NULL without memory. */
+json_t *tz_json_backup(const struct tz_session *session, const struct tz_backup_result *result,
+                       const char *state);
 /* "east, west": those of the mask, or those not in it. */
 int tz_store_names(const struct tz_session *session, uint32_t stores, bool present,
                    struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;

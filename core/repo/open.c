@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include "tozai/util/file.h"
+#include "tozai/util/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,31 +67,44 @@ int tz_repo_state_dir(const struct tz_repo *repo, const char *name, char **ret,
     return 0;
 }
 
-/* The lock is the file's, not its existence's: it goes with the process. */
-static int take_lock(struct tz_repo *repo, struct tz_error *err)
+/* What the holder wrote: its number, and in a second line what it does. */
+static int fail_busy(int fd, const char *state, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_free) char *path = tz_path_join(repo->config->state, "lock");
-    char holder[64] = "";
+    char holder[160] = "";
+    ssize_t got = pread(fd, holder, sizeof(holder) - 1, 0);
+    size_t len = strcspn(holder, "\n");
+    const char *what = got > 0 && holder[len] ? holder + len + 1 : "";
+
+    (void)tz_fail(err, TZ_BUSY, "another run (process %.*s) is working in '%s'%s%.*s",
+                  (int)TZ_MAX(len, 1U), len > 0 ? holder : "?", state, what[0] ? ": " : "",
+                  (int)strcspn(what, "\n"), what);
+    return tz_hint(err, "wait for it, or stop it");
+}
+
+/* The lock is the file's, not its existence's: it goes with the process. */
+int tz_repo_lock(const struct tz_config *config, const char *what, int *ret_fd,
+                 struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) char *path = tz_path_join(config->state, "lock");
+    char holder[160], since[TZ_TIME_TEXT];
 
     if (!path)
         return tz_fail_nomem(err);
-    repo->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (repo->lock_fd < 0)
+    TZ_SCOPED(tz_scoped_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
         return tz_fail_errno(err, errno, "open the lock '%s'", path);
-    if (flock(repo->lock_fd, LOCK_EX | LOCK_NB)) {
-        if (errno != EWOULDBLOCK)
-            return tz_fail_errno(err, errno, "lock '%s'", path);
-        ssize_t got = pread(repo->lock_fd, holder, sizeof(holder) - 1, 0);
-        if (got > 0)
-            holder[strcspn(holder, "\n")] = 0;
-        (void)tz_fail(err, TZ_BUSY, "another run (process %s) is working in '%s'",
-                      got > 0 ? holder : "?", repo->config->state);
-        return tz_hint(err, "wait for it, or stop it");
-    }
-    int len = snprintf(holder, sizeof(holder), "%ld\n", (long)getpid());
-    if (ftruncate(repo->lock_fd, 0))
+    if (flock(fd, LOCK_EX | LOCK_NB))
+        return errno == EWOULDBLOCK ? fail_busy(fd, config->state, err)
+                                    : tz_fail_errno(err, errno, "lock '%s'", path);
+    tz_time_format_local(since, tz_now());
+    int len = snprintf(holder, sizeof(holder), "%ld\n%.64s%ssince %s\n", (long)getpid(),
+                       what ? what : "", what ? ", " : "", since);
+    if (ftruncate(fd, 0))
         return tz_fail_errno(err, errno, "write the lock '%s'", path);
-    return tz_pwrite_all(repo->lock_fd, holder, (size_t)len, 0, err);
+    if (tz_pwrite_all(fd, holder, (size_t)len, 0, err))
+        return -1;
+    *ret_fd = TZ_TAKE_FD(fd);
+    return 0;
 }
 
 /* A damaged catalog is only a cache: it is put aside and made anew from the stores. */
@@ -150,7 +164,7 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
 
     if (tz_make_dirs(repo->config->state, 0700, err))
         return tz_while(err, "make the state directory");
-    if (options->exclusive && take_lock(repo, err))
+    if (options->exclusive && tz_repo_lock(repo->config, options->purpose, &repo->lock_fd, err))
         return -1;
     if (tz_repo_open_stores(&repo->mirror, repo->config, options->only_store, false,
                             options->read_only, err) ||

@@ -50,6 +50,7 @@ static int judge_due(struct tz_status_source *source, const struct tz_schedule *
     if (tz_schedule_due(schedule, source->last ? source->last->time_ns : 0, now_ns, &due, err))
         return -1;
     source->due_ns = due.due_ns;
+    source->from_ns = due.from_ns;
     source->late_ns = due.late_ns;
     if (now_ns >= due.late_ns)
         source->state = TZ_STATUS_OVERDUE;

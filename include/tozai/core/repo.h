@@ -32,6 +32,14 @@ struct tz_repo_options {
 struct tz_repo;
 
 /*
+ * Take the state's lock without opening the repository, for one who does several things under it:
+ * then exclusive is not to be asked for.  Another holder is TZ_BUSY, and is told.  what: "tozai
+ * run", for others to be told.  It is held until *ret_fd is closed.
+ */
+int tz_repo_lock(const struct tz_config *config, const char *what, int *ret_fd,
+                 struct tz_error *err) TZ_MUST_CHECK;
+
+/*
  * Open stores, descriptor, keys and catalog, and learn what is new in the stores.  A missing
  * catalog is made anew from the stores.  Fails if no store can be used, if one is another
  * repository's, or if no key slot opens.

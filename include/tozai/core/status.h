@@ -50,7 +50,7 @@ struct tz_status_source {
     size_t point_count;
     const struct tz_status_point *last; /* that can be restored; NULL: none */
     int64_t age_ns;                     /* of it */
-    int64_t due_ns, late_ns;            /* of the next; 0: never */
+    int64_t due_ns, from_ns, late_ns;   /* of the next (schedule.h); 0: never */
     int64_t drilled_ns, verified_ns;    /* the last drill, the last verification of content */
     uint64_t total_bytes, total_new_bytes, total_stored_bytes; /* of all points */
     double dedup, compression;                                 /* ratios; 0: not known */

@@ -1,0 +1,177 @@
+#!/bin/bash
+# run: what is due, hooks, limits, and that only one works at a time.
+. "${TOZAI_SOURCE_DIR:?}/tests/cli/lib.sh"
+make_repository
+cp "$work/conf" "$work/plain"
+
+# configure LINE...: the plain configuration and these lines; those before the first section belong
+# to the source wiki.
+configure() {
+    cp "$work/plain" "$work/conf"
+    printf '%s\n' "$@" >>"$work/conf"
+}
+
+# Due at first, then not for a day.
+tz 0 run
+stdout_has "wiki: ok, "
+stdout_has "sync: ok"
+stdout_has "verify: ok"
+stdout_has "run: ok"
+tz 0 run
+stdout_has "wiki: not due"
+tz 0 run --json
+json '.result == "ok" and .sources[0].result == "not due" and .sources[0].generation == null'
+json '.sync.result == "ok" and .verify.result == "ok" and .verify.percent > 0 and .failed_hooks == []'
+tz 0 run --all --json
+json '.sources[0] | .result == "ok" and .generation.state == "complete" and .name == "wiki"'
+tz 0 list --json
+json '.sources[0].generations | length == 2'
+
+# Hooks are told what happened; those of the source stand around its backup.
+# shellcheck disable=SC2016  # for the shell of the hook
+say='echo "$TOZAI_HOOK:$TOZAI_SOURCE:$TOZAI_RESULT:$${#TOZAI_GENERATION}"'
+say="$say >>$work/said"
+configure "before = $say" "after = $say" "on_failure = $say" '[hooks]' "before = $say" \
+    "after = $say" "on_failure = $say"
+tz 0 run --all
+diff - "$work/said" <<SAID || fail "the hooks"
+before:::0
+before:wiki::0
+after:wiki:ok:64
+after::ok:0
+SAID
+
+# A before hook that fails: no backup, and the others know.
+rm "$work/said"
+configure "before = echo not today; exit 3" "after = $say" "on_failure = $say" '[hooks]' \
+    "on_failure = $say" "after = $say"
+tz 1 run --all
+stdout_has "wiki: failed"
+stderr_has "not today"
+stderr_has "exit status 3"
+diff - "$work/said" <<SAID || fail "the hooks after a failure"
+on_failure:wiki:failed:0
+after:wiki:failed:0
+on_failure::failed:0
+after::failed:0
+SAID
+tz 1 run --all --json
+json '.result == "failed" and (.failed_hooks | map([.name, .source]) == [["before", "wiki"]])'
+json '.failed_hooks[0].output == "not today\n" and .sync.result == "ok"'
+# One of the whole run: nothing is done.
+rm "$work/said"
+configure '[hooks]' 'before = false' "after = $say"
+tz 1 run --all
+[ "$(cat "$work/said")" = "after::failed:0" ] || fail "no hook after"
+# An after hook that fails does not undo the backup, and is not passed over.
+configure "after = false"
+tz 3 run --all
+stdout_has "wiki: ok"
+stdout_has "run: degraded"
+# Hooks that hang and print without end.
+configure "before = yes" '[hooks]' 'timeout = 1s'
+tz 1 run --all
+stderr_has "took longer"
+
+# A source that fails does not stop the others, and is due again.
+configure '[source bad]' 'type = command' "command = test -e $work/good && echo x"
+tz 1 run --json
+json '(.sources | map({(.name): .result}) | add) == {"wiki": "not due", "bad": "failed"}'
+json '.overdue == 1 and .sync.result == "ok"'
+: >"$work/good"
+tz 0 run --json
+json '(.sources | map({(.name): .result}) | add) == {"wiki": "not due", "bad": "ok"}'
+
+# A store that is away: done in the other.
+mv "$work/west" "$work/away"
+configure
+tz 3 run --all
+stdout_has "wiki: degraded"
+mv "$work/away" "$work/west"
+tz 0 run
+stdout_has "wiki: not due"
+tz 0 status
+
+# Damage is found by the share that is verified, and healed.
+find "$work/west/packs" -type f | while read -r pack; do
+    chmod u+w "$pack"
+    printf x | dd of="$pack" bs=1 seek=300 conv=notrunc status=none
+done
+configure '[run]' 'verify_within = 1s'
+sleep 1
+tz 0 run --json
+json '.verify.percent == 100 and .verify.healed > 1 and .verify.damaged == 0'
+stderr_has "were healed"
+tz 0 verify
+configure '[run]' 'verify_within = 0'
+tz 0 run --json
+json '.verify.result == "not due"'
+
+# The files of the status; where they cannot be written the run has still been made.
+configure '[run]' "html = $work/page.html" "prometheus = $work/metrics"
+tz 0 run
+[ -s "$work/page.html" ] || fail "no page"
+[ -s "$work/metrics" ] || fail "no metrics"
+configure '[run]' "html = $work/no/page.html" "prometheus = $work/metrics"
+tz 0 run
+stderr_has "write the page"
+
+# Only one at a time; the other one is told at once who works, and runs no hook.
+rm -f "$work/said" "$work/go"
+configure "before = $say; until test -e $work/go; do sleep 0.1; done" '[run]' 'nice = 7' \
+    'ionice = idle'
+"$TOZAI" -c "$work/conf" run --all >"$work/first" 2>&1 </dev/null &
+first=$!
+for _ in $(seq 200); do
+    [ ! -e "$work/said" ] || break
+    sleep 0.1
+done
+tz 5 run --all
+stderr_has "another run (process $first)"
+stderr_has "tozai run, since 20"
+tz 5 backup
+[ "$(wc -l <"$work/said")" -eq 1 ] || fail "the hook of the second run"
+[ "$(ps -o ni= -p "$first" | tr -d ' ')" = 7 ] || fail "nice"
+ionice -p "$first" | grep -q '^idle' || fail "ionice"
+# A wish to stop: the hook ends, those that clear up come, and the exit code says it.
+kill -TERM "$first"
+code=0
+wait "$first" || code=$?
+[ "$code" -eq 130 ] || fail "interrupted: $code: $(cat "$work/first")"
+
+# A time limit.
+configure "after = $say" '[source slow]' 'type = command' 'command = sleep 60; echo x' '[run]' \
+    'time_limit = 2s' '[hooks]' "after = $say"
+rm -f "$work/said"
+tz 1 run --all
+stdout_has "the time limit of 2s is over"
+grep -qx 'after::failed:0' "$work/said" || fail "no hook after the time limit"
+
+# Due again when the time has come, also long after it.
+if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
+    at() {
+        printf '#!/bin/sh\nexec env FAKETIME_DONT_FAKE_MONOTONIC=1 faketime "%s" "%s" "$@"\n' \
+            "$1" "$real" >"$work/later"
+        chmod +x "$work/later"
+        shift
+        TOZAI=$work/later tz 0 "$@"
+    }
+    real=$TOZAI
+    configure 'cron = 30 3 * * *' '[retention]' 'timezone = Asia/Tokyo'
+    rm -rf "$work/east" "$work/west" "$work/state"
+    tz 0 init
+    at '2026-11-20 12:00:00 UTC' run
+    stdout_has "wiki: ok"
+    at '2026-11-20 18:29:00 UTC' run
+    stdout_has "wiki: not due"
+    at '2026-11-20 18:30:30 UTC' run
+    stdout_has "wiki: ok"
+    at '2026-11-24 01:00:00 UTC' run
+    stdout_has "wiki: ok"
+    at '2026-11-24 02:00:00 UTC' run
+    stdout_has "wiki: not due"
+    # A daily one whose timer comes a little early is not passed over.
+    configure 'every = 1d'
+    at '2026-11-25 00:55:00 UTC' run
+    stdout_has "wiki: ok"
+fi

@@ -5,6 +5,7 @@
 #include "common.h"
 #include "progress.h"
 
+#include "tozai/core/notify.h"
 #include "tozai/core/restore.h"
 #include "tozai/util/file.h"
 #include "tozai/util/hex.h"
@@ -309,6 +310,21 @@ static enum tz_exit exit_of(const struct run *run)
     return result->failed > 0 || result->warnings > 0 ? TZ_EXIT_WARNINGS : TZ_EXIT_OK;
 }
 
+/* To those who want to know that somebody read a backup. */
+static void tell(struct run *run)
+{
+    const struct tz_notifier notifier = {
+        .config = run->session.config, .warn = tz_warn_text, .warn_arg = run->context};
+    char id[2 * TZ_HASH_SIZE + 1], subject[256], text[1024];
+
+    tz_hex(id, run->head.id, TZ_HASH_SIZE);
+    (void)snprintf(subject, sizeof(subject), "tozai: restored: %.100s", run->head.source);
+    (void)snprintf(text, sizeof(text), "%.100s, generation %s, was restored to %.600s.\n",
+                   run->head.source, id, tz_option_value(run->context, "target"));
+    const struct tz_notice notice = {.events = TZ_EVENT_RESTORE, .subject = subject, .text = text};
+    tz_notify(&notifier, &notice);
+}
+
 static int run(struct tz_context *context, struct tz_error *err)
 {
     TZ_SCOPED(clear_run) struct run run = {.context = context};
@@ -321,6 +337,8 @@ static int run(struct tz_context *context, struct tz_error *err)
         tz_path_warnings_show(context, run.warnings.items, run.warnings.count, run.warnings.total);
     if (failed)
         return tz_while(err, "restore '%s'", run.head.source);
+    if (!tz_option_given(context, "dry-run"))
+        tell(&run);
     if (context->json && print_json(&run, err))
         return -1;
     if (!context->json)

@@ -174,6 +174,7 @@ static const struct tz_key_rule notify_keys[] = {
     {.name = "webhook", .kind = TZ_VALUE_TEXT, .check = tz_check_http_url},
     {.name = "ping_url", .kind = TZ_VALUE_TEXT, .check = tz_check_http_url},
     {.name = "ca_file", .kind = TZ_VALUE_PATH},
+    {.name = "timeout", .kind = TZ_VALUE_DURATION, .min = 1, .max = 600},
     {.name = "on", .kind = TZ_VALUE_LIST, .words = events},
 };
 

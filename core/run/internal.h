@@ -48,6 +48,9 @@ TZ_DEFINE_SCOPED(struct tz_run_limit *, tz_scoped_run_limit, tz_run_limit_free)
 void tz_run_backups(struct tz_run *run, const struct tz_status *status);
 void tz_run_sync(struct tz_run *run);
 void tz_run_verify(struct tz_run *run);
+/* tell.c: pings and notices. */
+void tz_run_tell_begin(const struct tz_run *run);
+void tz_run_tell_end(const struct tz_run *run);
 /* prune.c */
 void tz_run_prune(struct tz_run *run);
 

@@ -211,12 +211,12 @@ int tz_run(const struct tz_run_options *options, struct tz_run_result *ret, stru
     if (prepare(&run, err) || tz_repo_lock(run.config, "tozai run", &lock, err) ||
         tz_run_yield(&run, err) || tz_run_limit_start(&limit, &run, err))
         return -1;
-    if (options->began)
-        options->began(options->arg);
+    tz_run_tell_begin(&run);
     work(&run, &before, &after);
     judge_end(&run, limit);
     finish(&run);
     ret->took_ns = tz_monotonic() - began;
+    tz_run_tell_end(&run);
     int failed = options->report ? options->report(options->arg, run.repo, ret, &after, err) : 0;
     tz_repo_free(run.repo);
     return failed;

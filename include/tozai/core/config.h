@@ -10,8 +10,8 @@
  * that is wholly in double quotes is what stands between them, except for commands, SQL and
  * conninfo.
  *
- * Known but not yet used sections ([hooks], [notify], [drill x], keys of s3 stores and
- * database sources) are accepted and checked for their form, so that one file serves every version.
+ * Known but not yet used sections ([drill x], keys of database sources) are accepted and checked
+ * for their form, so that one file serves every version.
  */
 #ifndef TOZAI_CORE_CONFIG_H
 #define TOZAI_CORE_CONFIG_H

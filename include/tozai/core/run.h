@@ -65,9 +65,8 @@ void tz_run_result_clear(struct tz_run_result *result);
 
 struct tz_run_options {
     const struct tz_config *config;
-    bool all;                 /* every source, due or not */
-    bool no_prompt;           /* for a passphrase */
-    void (*began)(void *arg); /* the lock is held; may be NULL */
+    bool all;       /* every source, due or not */
+    bool no_prompt; /* for a passphrase */
     /* What is beginning, such as "backup wiki"; may be NULL. */
     void (*step)(void *arg, const char *what);
     tz_backup_progress_fn *backup_progress;

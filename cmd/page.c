@@ -36,7 +36,7 @@ static const char style[] =
     ".line{position:relative;height:34px;background:var(--none);border-radius:6px;overflow:hidden}"
     ".line i{position:absolute;top:0;bottom:0}"
     ".line .week{border-left:1px solid var(--line)}"
-    ".line .hole{background:var(--bad);opacity:.85}"
+    ".line .hole{background:var(--bad)}"
     ".line .point{width:4px;margin-left:-2px;top:5px;bottom:5px;border-radius:2px;"
     "background:var(--good)}"
     ".line .point.warn{background:var(--warn)}"

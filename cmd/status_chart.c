@@ -10,6 +10,8 @@
 #define CURVE_POINTS 400
 #define CURVE_WIDTH  400.0
 #define CURVE_HEIGHT 100.0
+/* Further to the right a label does not fit, in percent. */
+#define LABEL_MAX 86
 
 struct span {
     int64_t from, to;
@@ -34,20 +36,27 @@ static void put_hole(struct tz_page *page, const struct span *span,
                 from, to - from, slot->year, slot->month, slot->day);
 }
 
-/* Days tell more than their week does. */
+static bool is_in_missing_week(const struct tz_status_source *source, int64_t time_ns)
+{
+    for (size_t i = 0; i < TZ_STATUS_WEEKS; i++) {
+        const struct tz_status_slot *week = &source->weeks[i];
+        if (week->missing && time_ns >= week->begin_ns && time_ns < week->end_ns)
+            return true;
+    }
+    return false;
+}
+
 static void put_holes(struct tz_page *page, const struct span *span,
                       const struct tz_status_source *source)
 {
-    int64_t days_from = source->days[0].begin_ns;
-
     for (size_t i = 0; i < TZ_STATUS_WEEKS; i++) {
-        const struct tz_status_slot *week = &source->weeks[i];
-        if (week->missing && week->begin_ns < days_from)
-            put_hole(page, span, week, TZ_MIN(week->end_ns, days_from));
+        if (source->weeks[i].missing)
+            put_hole(page, span, &source->weeks[i], source->weeks[i].end_ns);
     }
     for (size_t i = 0; i < TZ_STATUS_DAYS; i++) {
-        if (source->days[i].missing)
-            put_hole(page, span, &source->days[i], source->days[i].end_ns);
+        const struct tz_status_slot *day = &source->days[i];
+        if (day->missing && !is_in_missing_week(source, day->begin_ns))
+            put_hole(page, span, day, day->end_ns);
     }
 }
 
@@ -92,7 +101,8 @@ void tz_chart_line(struct tz_page *page, const struct tz_status_source *source, 
     put_overdue(page, &span, source, now_ns);
     put_points(page, &span, source);
     tz_page_put(page, "</div><div class=\"axis\">");
-    for (size_t i = 0; i < TZ_STATUS_WEEKS; i++)
+    for (size_t i = 0; i < TZ_STATUS_WEEKS && place(&span, source->weeks[i].begin_ns) < LABEL_MAX;
+         i++)
         tz_page_put(page, "<span style=\"left:%.3f%%\">%02d-%02d</span>",
                     place(&span, source->weeks[i].begin_ns), source->weeks[i].month,
                     source->weeks[i].day);

@@ -139,8 +139,14 @@ static void put_check(struct tz_page *page, const struct tz_catalog_summary *hel
         tz_page_put(page, ", %" PRIu64 " bad)", held->check_bad);
     }
     end_term(page);
-    if (held->oldest_verified_ns)
-        put_time_term(page, "all of it since", held->oldest_verified_ns);
+    if (!held->oldest_verified_ns)
+        return;
+    put_term(page, "oldest check");
+    tz_page_time(page, held->oldest_verified_ns);
+    if (held->unverified > 0)
+        tz_page_put(page, " (%" PRIu64 " %s never checked)", held->unverified,
+                    tz_plural(held->unverified, "object was", "objects were"));
+    end_term(page);
 }
 
 static void put_store(struct tz_page *page, const struct tz_status_store *store)

@@ -62,19 +62,19 @@ static json_t *make_store(const struct tz_status_store *store)
 {
     const struct tz_catalog_summary *held = &store->held;
 
-    return json_pack("{s:s, s:o, s:b, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
-                     "name", store->name, "location",
-                     tz_json_text(store->location, strlen(store->location)), "reachable",
-                     store->reachable, "why",
-                     store->reachable ? json_null() : tz_json_text(store->why, strlen(store->why)),
-                     "ok", tz_status_store_ok(store), "objects", (json_int_t)held->objects, "bytes",
-                     (json_int_t)held->bytes, "behind_objects", (json_int_t)held->behind_objects,
-                     "behind_bytes", (json_int_t)held->behind_bytes, "damaged_objects",
-                     (json_int_t)held->damaged, "locked_bytes", (json_int_t)held->locked_bytes,
-                     "last_verified", tz_json_time(held->check_ns), "last_level",
-                     held->check_ns ? json_string(held->check_level) : json_null(), "last_bad",
-                     make_number(held->check_ns != 0, (int64_t)held->check_bad),
-                     "all_verified_since", tz_json_time(held->oldest_verified_ns));
+    return json_pack(
+        "{s:s, s:o, s:b, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "name",
+        store->name, "location", tz_json_text(store->location, strlen(store->location)),
+        "reachable", store->reachable, "why",
+        store->reachable ? json_null() : tz_json_text(store->why, strlen(store->why)), "ok",
+        tz_status_store_ok(store), "objects", (json_int_t)held->objects, "bytes",
+        (json_int_t)held->bytes, "behind_objects", (json_int_t)held->behind_objects, "behind_bytes",
+        (json_int_t)held->behind_bytes, "damaged_objects", (json_int_t)held->damaged,
+        "locked_bytes", (json_int_t)held->locked_bytes, "last_verified",
+        tz_json_time(held->check_ns), "last_level",
+        held->check_ns ? json_string(held->check_level) : json_null(), "last_bad",
+        make_number(held->check_ns != 0, (int64_t)held->check_bad), "oldest_verified",
+        tz_json_time(held->oldest_verified_ns), "unverified_objects", (json_int_t)held->unverified);
 }
 
 json_t *tz_status_json(const struct tz_status *status)

@@ -137,6 +137,11 @@ static bool store_oldest(const struct tz_status_store *store, double *ret)
     return give_time(store->held.oldest_verified_ns, ret);
 }
 
+static bool store_unverified(const struct tz_status_store *store, double *ret)
+{
+    return give((double)store->held.unverified, ret);
+}
+
 static const struct store_metric store_metrics[] = {
     {"store_reachable", "1 if the store can be used.", store_reachable},
     {"store_objects", "Objects in the store.", store_objects},
@@ -146,8 +151,9 @@ static const struct store_metric store_metrics[] = {
     {"store_damaged_objects", "Objects that are known to be damaged.", store_damaged},
     {"store_locked_bytes", "Bytes of packs that are locked.", store_locked},
     {"store_last_verified_timestamp_seconds", "When the store was last checked.", store_checked},
-    {"store_all_verified_timestamp_seconds", "Since when every object has been checked.",
-     store_oldest},
+    {"store_oldest_verified_timestamp_seconds",
+     "When the object was checked whose check is the oldest.", store_oldest},
+    {"store_unverified_objects", "Objects that were never checked.", store_unverified},
 };
 
 static int put_label(struct tz_buf *out, const char *name, const char *text, struct tz_error *err)

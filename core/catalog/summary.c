@@ -19,8 +19,9 @@ static int count_present(struct tz_catalog *catalog, int64_t store, struct tz_ca
         "SELECT count(*) FILTER (WHERE c.state = 1),"
         " coalesce(sum(o.size) FILTER (WHERE c.state = 1), 0),"
         " count(*) FILTER (WHERE c.state = 3),"
-        " coalesce(min(c.verified_ns) FILTER (WHERE c.state = 1), 0),"
-        " coalesce(max(c.verified_ns) FILTER (WHERE c.state = 1), 0)"
+        " coalesce(min(c.verified_ns) FILTER (WHERE c.state = 1 AND c.verified_ns > 0), 0),"
+        " coalesce(max(c.verified_ns) FILTER (WHERE c.state = 1), 0),"
+        " count(*) FILTER (WHERE c.state = 1 AND c.verified_ns = 0)"
         " FROM copies AS c JOIN objects AS o ON o.id = c.object WHERE c.store = ?1";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
     bool row;
@@ -37,6 +38,7 @@ static int count_present(struct tz_catalog *catalog, int64_t store, struct tz_ca
     ret->damaged = (uint64_t)tz_query_get_int(&query, 2);
     ret->oldest_verified_ns = tz_query_get_int(&query, 3);
     ret->verified_ns = tz_query_get_int(&query, 4);
+    ret->unverified = (uint64_t)tz_query_get_int(&query, 5);
     return 0;
 }
 

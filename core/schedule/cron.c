@@ -265,11 +265,11 @@ static int find_next(const struct tz_cron *cron, int64_t after_ns, int64_t *ret_
 int tz_cron_next(const struct tz_cron *cron, const char *zone, int64_t after_ns, int64_t *ret_ns,
                  struct tz_error *err)
 {
-    struct tz_zone entered;
+    struct tz_process_zone entered;
 
-    if (tz_zone_enter(&entered, zone, err))
+    if (tz_process_zone_enter(&entered, zone, err))
         return -1;
     int failed = find_next(cron, after_ns, ret_ns, err);
-    tz_zone_leave(&entered);
+    tz_process_zone_leave(&entered);
     return failed;
 }

@@ -1,6 +1,7 @@
 #include "tozai/core/schedule.h"
 
-#include "tozai/core/labels.h"
+#include "policy.h"
+
 #include "tozai/util/time.h"
 
 #include "tozai/util/banned.h"
@@ -23,7 +24,7 @@ static int64_t grace(int64_t interval_ns)
 int tz_schedule_of(const struct tz_config *config, const struct tz_config_source *source,
                    struct tz_schedule *ret, struct tz_error *err)
 {
-    struct tz_label_rules rules;
+    struct tz_calendar_policy policy;
     const char *every = tz_config_pair_value(source->more, source->more_count, NULL, "every", 0);
     const char *cron = tz_config_pair_value(source->more, source->more_count, NULL, "cron", 0);
 
@@ -31,8 +32,8 @@ int tz_schedule_of(const struct tz_config *config, const struct tz_config_source
         every = tz_config_pair_value(config->later, config->later_count, "run", "every", 0);
         cron = tz_config_pair_value(config->later, config->later_count, "run", "cron", 0);
     }
-    tz_label_rules(&rules, config, source->name);
-    *ret = (struct tz_schedule){.zone = rules.timezone, .every_ns = DAY_NS};
+    tz_calendar_policy(&policy, config, source->name);
+    *ret = (struct tz_schedule){.zone = policy.zone, .every_ns = DAY_NS};
     if (cron) {
         ret->every_ns = 0;
         return tz_cron_parse(&ret->cron, cron, err);

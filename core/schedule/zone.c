@@ -7,12 +7,12 @@
 
 #include "tozai/util/banned.h"
 
-int tz_zone_enter(struct tz_zone *ret, const char *zone, struct tz_error *err)
+int tz_process_zone_enter(struct tz_process_zone *ret, const char *zone, struct tz_error *err)
 {
     const char *now = getenv("TZ");
     char *before = now ? strdup(now) : NULL;
 
-    *ret = (struct tz_zone){0};
+    *ret = (struct tz_process_zone){0};
     if (!zone) {
         free(before);
         return 0;
@@ -22,11 +22,11 @@ int tz_zone_enter(struct tz_zone *ret, const char *zone, struct tz_error *err)
         return tz_fail_nomem(err);
     }
     tzset();
-    *ret = (struct tz_zone){.before = before, .entered = true};
+    *ret = (struct tz_process_zone){.before = before, .entered = true};
     return 0;
 }
 
-void tz_zone_leave(struct tz_zone *zone)
+void tz_process_zone_leave(struct tz_process_zone *zone)
 {
     if (!zone->entered)
         return;
@@ -35,7 +35,7 @@ void tz_zone_leave(struct tz_zone *zone)
         (void)unsetenv("TZ");
     tzset();
     free(zone->before);
-    *zone = (struct tz_zone){0};
+    *zone = (struct tz_process_zone){0};
 }
 
 int64_t tz_day_number(int64_t year, int64_t month, int64_t day)

@@ -10,14 +10,15 @@
 #include <stdint.h>
 #include <time.h>
 
-struct tz_zone {
+struct tz_process_zone {
     char *before;
     bool entered;
 };
 
 /* zone NULL: nothing is changed. */
-int tz_zone_enter(struct tz_zone *ret, const char *zone, struct tz_error *err) TZ_MUST_CHECK;
-void tz_zone_leave(struct tz_zone *zone);
+int tz_process_zone_enter(struct tz_process_zone *ret, const char *zone,
+                          struct tz_error *err) TZ_MUST_CHECK;
+void tz_process_zone_leave(struct tz_process_zone *zone);
 
 /* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, and back. */
 int64_t tz_day_number(int64_t year, int64_t month, int64_t day);

@@ -14,7 +14,7 @@ static int64_t monday_of(int64_t day)
 }
 
 struct calendar {
-    const struct tz_label_rules *rules;
+    const struct tz_calendar_policy *policy;
     const struct tz_schedule *schedule;
     int64_t today;
     int64_t first_ns; /* the oldest point */
@@ -66,7 +66,7 @@ static int was_due(const struct calendar *calendar, const struct tz_status_slot 
 
 /* The present day and week are not over: what is not there may still come. */
 static int fill_slots(struct tz_status_slot *slots, size_t count, int64_t last, int64_t step,
-                      unsigned kept, const struct calendar *calendar, struct tz_error *err)
+                      uint64_t kept, const struct calendar *calendar, struct tz_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         size_t back = count - 1 - i;
@@ -97,24 +97,25 @@ static int fill(struct tz_status_source *source, struct calendar *calendar, int6
             return -1;
         count_point(source, calendar, day, point->time_ns);
     }
-    return fill_slots(source->days, TZ_STATUS_DAYS, calendar->today, 1, calendar->rules->daily,
+    return fill_slots(source->days, TZ_STATUS_DAYS, calendar->today, 1, calendar->policy->days,
                       calendar, err) ||
                    fill_slots(source->weeks, TZ_STATUS_WEEKS, monday_of(calendar->today), 7,
-                              calendar->rules->weekly, calendar, err)
+                              calendar->policy->weeks, calendar, err)
                ? -1
                : 0;
 }
 
-int tz_status_fill_calendar(struct tz_status_source *source, const struct tz_label_rules *rules,
+int tz_status_fill_calendar(struct tz_status_source *source,
+                            const struct tz_calendar_policy *policy,
                             const struct tz_schedule *schedule, int64_t now_ns,
                             struct tz_error *err)
 {
-    struct calendar calendar = {.rules = rules, .schedule = schedule, .first_ns = INT64_MAX};
-    struct tz_zone entered;
+    struct calendar calendar = {.policy = policy, .schedule = schedule, .first_ns = INT64_MAX};
+    struct tz_process_zone entered;
 
-    if (tz_zone_enter(&entered, rules->timezone, err))
+    if (tz_process_zone_enter(&entered, policy->zone, err))
         return -1;
     int failed = fill(source, &calendar, now_ns, err);
-    tz_zone_leave(&entered);
+    tz_process_zone_leave(&entered);
     return failed;
 }

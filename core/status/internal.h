@@ -4,7 +4,8 @@
 #ifndef TOZAI_CORE_STATUS_INTERNAL_H
 #define TOZAI_CORE_STATUS_INTERNAL_H
 
-#include "tozai/core/labels.h"
+#include "../schedule/policy.h"
+
 #include "tozai/core/schedule.h"
 #include "tozai/core/status.h"
 
@@ -15,7 +16,8 @@ int tz_status_read_sources(struct tz_status *status, struct tz_repo *repo,
 int tz_status_judge_source(struct tz_status_source *source, const struct tz_config *config,
                            int64_t now_ns, struct tz_error *err) TZ_MUST_CHECK;
 /* Which days and weeks there are; schedule NULL: none is expected. */
-int tz_status_fill_calendar(struct tz_status_source *source, const struct tz_label_rules *rules,
+int tz_status_fill_calendar(struct tz_status_source *source,
+                            const struct tz_calendar_policy *policy,
                             const struct tz_schedule *schedule, int64_t now_ns,
                             struct tz_error *err) TZ_MUST_CHECK;
 

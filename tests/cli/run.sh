@@ -174,4 +174,17 @@ if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
     configure 'every = 1d'
     at '2026-11-25 00:55:00 UTC' run
     stdout_has "wiki: ok"
+    # What is verified in each run comes round in time.
+    configure '[run]' 'verify_within = 6d'
+    for day in 26 27 28 29 30; do
+        head -c 100000 /dev/urandom >"$work/src/new-$day"
+        at "2026-11-$day 02:00:00 UTC" run --all
+        stdout_has "verify: ok"
+    done
+    for day in 01 02 03 04 05 06 07; do
+        at "2026-12-$day 02:00:00 UTC" run --json
+        json '.verify.percent > 17 and .verify.percent < 20'
+    done
+    at '2026-12-07 03:00:00 UTC' status --json
+    json '.stores | all(.oldest_verified > "2026-11-30T03:00:00Z" and .unverified_objects < 10)'
 fi

@@ -205,7 +205,8 @@ struct tz_catalog_summary {
     uint64_t behind_objects, behind_bytes; /* not present here, but in another store; without
                                               packs that a prune means to delete */
     uint64_t locked_bytes;                 /* packs of generations that are locked at now_ns */
-    int64_t oldest_verified_ns;            /* of the objects present; 0: one of them never was */
+    uint64_t unverified;                   /* of the objects present, that never were */
+    int64_t oldest_verified_ns;            /* of the others; 0: there is none */
     int64_t verified_ns;                   /* of the one that was verified last; 0: none was */
     int64_t check_ns;                      /* the last check of the store; 0: none */
     char check_level[16];

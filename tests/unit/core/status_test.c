@@ -203,6 +203,14 @@ static void only_what_was_due_and_would_still_be_kept_can_be_missing(void **stat
     slots_are(scene.source.days, TZ_STATUS_DAYS, "...xxx.");
     end(&scene);
 
+    make_scene(&scene, "[retention]\ntimezone = UTC\nlast = 9\n[retention w]\nwithin = 3d\n",
+               "2026-11-27T12:00:00Z");
+    add(&scene, moment("2026-11-02T03:00:00Z"));
+    judge(&scene);
+    slots_are(scene.source.days, TZ_STATUS_DAYS, "....xx.");
+    slots_are(scene.source.weeks, TZ_STATUS_WEEKS, "1...");
+    end(&scene);
+
     /* Before the first one nothing is missing; a weekend is not either. */
     make_scene(&scene, "cron = 0 3 * * mon-fri\n[retention]\ntimezone = UTC\n",
                "2026-11-27T12:00:00Z");

@@ -29,6 +29,15 @@ struct tz_mirror_items {
 
 #define TZ_MIRROR_WRITERS_MAX 16
 
+/* How fast a store gives what it is asked for (mirror_pace.c). */
+struct tz_mirror_pace {
+    double latency_ns, ns_per_byte;                /* means */
+    int64_t latency_measured_ns, rate_measured_ns; /* by tz_monotonic(); 0: never */
+    unsigned asked;                                /* reads on their way */
+    uint64_t asked_bytes;                          /* of them */
+    int64_t avoid_ns, avoid_until_ns;              /* a read could not reach it */
+};
+
 /* One store and its writer threads. */
 struct tz_mirror_lane {
     struct tz_mirror *mirror;
@@ -42,7 +51,7 @@ struct tz_mirror_lane {
     uint64_t queue_bytes;         /* with it */
     unsigned busy;                /* writers that write */
     bool alone;                   /* what is being written lets nothing beside it */
-    int64_t avoid_until_ns;       /* a read could not reach it; by tz_monotonic() */
+    struct tz_mirror_pace pace;
     pthread_cond_t work;
     pthread_t threads[TZ_MIRROR_WRITERS_MAX];
     unsigned started;
@@ -72,6 +81,13 @@ bool tz_mirror_pause(struct tz_mirror *mirror, const struct tz_mirror_lane *lane
 void tz_mirror_lane_fail(struct tz_mirror_lane *lane, const struct tz_error *why);
 /* Locked: -1, with the reason of each store in the text, if no store of the mask can be written. */
 int tz_mirror_check_usable(struct tz_mirror *mirror, uint32_t mask, struct tz_error *err);
+
+/* Locked, all three.  In which time a read of len bytes from there is likely to come. */
+double tz_mirror_pace_expect(const struct tz_mirror_lane *lane, size_t len, int64_t now_ns);
+void tz_mirror_pace_begin(struct tz_mirror_lane *lane, size_t len);
+/* The read has ended after so long, with so many bytes; not reached: the store did not answer. */
+void tz_mirror_pace_end(struct tz_mirror_lane *lane, size_t len, size_t came, int64_t duration_ns,
+                        bool reached);
 
 /* The writer thread; arg is the lane. */
 void *tz_mirror_write_lane(void *arg);

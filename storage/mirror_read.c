@@ -8,8 +8,8 @@
 
 #include "tozai/util/banned.h"
 
-/* A store that a read could not reach is asked after the others for so long. */
-#define AVOID_NS (60 * TZ_SECOND_NS)
+/* A store from which nothing came for so long is left for another one. */
+#define PATIENCE_S 4U
 /* Of each store's reason, in the error that names them all. */
 #define REASON_TEXT 300
 
@@ -27,38 +27,82 @@ struct reading {
     char reasons[TZ_MIRROR_MAX_STORES][REASON_TEXT];
 };
 
-static unsigned rank(const struct tz_mirror_lane *lane, int64_t now_ns)
+enum rank { LOCAL, REMOTE, AVOIDED, OUT };
+
+struct candidate {
+    size_t store;
+    enum rank rank;
+    double expected_ns;
+};
+
+static enum rank rank(const struct tz_mirror_lane *lane, int64_t now_ns)
 {
     if (lane->out)
-        return 3;
-    if (now_ns < lane->avoid_until_ns)
-        return 2;
-    return lane->local ? 0 : 1;
+        return OUT;
+    if (now_ns < lane->pace.avoid_until_ns)
+        return AVOIDED;
+    return lane->local ? LOCAL : REMOTE;
 }
 
-/* The stores that were opened, the best first; *ret_out has a bit for each that is out. */
-static size_t order(struct tz_mirror *mirror, size_t sorted[TZ_MIRROR_MAX_STORES],
-                    uint32_t *ret_out)
+static bool is_better(const struct candidate *a, const struct candidate *b)
 {
+    if (a->rank != b->rank)
+        return a->rank < b->rank;
+    return a->rank == REMOTE && a->expected_ns < b->expected_ns;
+}
+
+/* The stores that were opened, the best first; equal ones as they are configured. */
+static size_t order(const struct reading *reading, struct candidate sorted[TZ_MIRROR_MAX_STORES])
+{
+    struct tz_mirror *mirror = reading->mirror;
     size_t count = 0;
     int64_t now_ns = tz_monotonic();
-    *ret_out = 0;
+
     tz_mirror_lock(mirror);
-    for (unsigned wanted = 0; wanted <= 3; wanted++)
-        for (size_t i = 0; i < mirror->count; i++)
-            if (mirror->lanes[i].store && rank(&mirror->lanes[i], now_ns) == wanted) {
-                sorted[count++] = i;
-                *ret_out |= mirror->lanes[i].out ? 1U << i : 0;
-            }
+    for (size_t i = 0; i < mirror->count; i++) {
+        const struct tz_mirror_lane *lane = &mirror->lanes[i];
+        if (!lane->store)
+            continue;
+        const struct candidate fresh = {
+            .store = i,
+            .rank = rank(lane, now_ns),
+            .expected_ns = tz_mirror_pace_expect(lane, reading->len, now_ns),
+        };
+        size_t at = count++;
+        for (; at > 0 && is_better(&fresh, &sorted[at - 1]); at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = fresh;
+    }
     tz_mirror_unlock(mirror);
     return count;
 }
 
-static int read_once(struct reading *reading, struct tz_store *store, struct tz_error *err)
+/* Read, and note how long it took. */
+static int read_timed(struct reading *reading, size_t i, unsigned patience_s, struct tz_error *err)
+{
+    struct tz_mirror *mirror = reading->mirror;
+    struct tz_mirror_lane *lane = &mirror->lanes[i];
+    size_t before = reading->out->len;
+
+    tz_mirror_lock(mirror);
+    tz_mirror_pace_begin(lane, reading->len);
+    tz_mirror_unlock(mirror);
+    int64_t began_ns = tz_monotonic();
+    int status = tz_store_get_soon(lane->store, reading->name, reading->offset, reading->len,
+                                   patience_s, reading->out, err);
+    int64_t took_ns = tz_monotonic() - began_ns;
+    tz_mirror_lock(mirror);
+    tz_mirror_pace_end(lane, reading->len, status ? 0 : reading->out->len - before, took_ns,
+                       !status || err->kind != TZ_UNAVAILABLE);
+    tz_mirror_unlock(mirror);
+    return status;
+}
+
+static int read_once(struct reading *reading, size_t i, unsigned patience_s, struct tz_error *err)
 {
     struct tz_buf *out = reading->out;
     size_t before = out->len;
-    if (tz_store_get(store, reading->name, reading->offset, reading->len, out, err))
+    if (read_timed(reading, i, patience_s, err))
         return -1;
     size_t came = out->len - before;
     int status = 0;
@@ -80,11 +124,6 @@ static void note_failure(struct reading *reading, size_t i, bool out, const stru
     (void)snprintf(reading->reasons[i], REASON_TEXT, "%.*s", REASON_TEXT - 1, why->message);
     if (!out)
         reading->failed |= 1U << i;
-    if (why->kind == TZ_UNAVAILABLE) {
-        tz_mirror_lock(mirror);
-        mirror->lanes[i].avoid_until_ns = tz_monotonic() + AVOID_NS;
-        tz_mirror_unlock(mirror);
-    }
 }
 
 /* No other store could help. */
@@ -99,19 +138,20 @@ static bool is_ours(enum tz_error_kind kind)
  */
 static int read_round(struct reading *reading, bool first, size_t *ret_store, struct tz_error *err)
 {
-    size_t sorted[TZ_MIRROR_MAX_STORES];
-    uint32_t out = 0;
-    size_t count = order(reading->mirror, sorted, &out);
+    struct candidate sorted[TZ_MIRROR_MAX_STORES];
+    size_t count = order(reading, sorted);
     for (size_t n = 0; n < count; n++) {
-        size_t i = sorted[n];
+        size_t i = sorted[n].store;
         if (!first && reading->kinds[i] != TZ_UNAVAILABLE)
             continue;
+        /* Only while there is another one to go on with. */
+        bool hasty = first && n + 1 < count && sorted[n + 1].rank < AVOIDED;
         struct tz_error why = {0};
-        if (!read_once(reading, reading->mirror->lanes[i].store, &why)) {
+        if (!read_once(reading, i, hasty ? PATIENCE_S : 0, &why)) {
             *ret_store = i;
             return 0;
         }
-        note_failure(reading, i, out & 1U << i, &why);
+        note_failure(reading, i, sorted[n].rank == OUT, &why);
         if (is_ours(why.kind)) {
             *err = why;
             return -1;

@@ -15,6 +15,15 @@
 #define WINDOW_FILES 65536U
 #define WINDOW_WANTS 131072U
 
+/*
+ * Where reads wait for a network many of them are on their way at once, each for several frames
+ * that lie back to back.  What has come is opened by no more threads than there are for it, so the
+ * memory is that of the readers' sealed bytes: 64 MiB.
+ */
+#define REMOTE_READERS 16U
+#define RUN_BYTES      (4U << 20)
+#define RUN_FRAMES     16U
+
 struct hole {
     uint64_t offset, len;
 };
@@ -47,22 +56,37 @@ struct want {
     uint8_t id[TZ_ID_SIZE];
 };
 
+/* One for each thread that reads. */
 struct worker {
-    struct tz_frame_opener *opener;
     struct tz_idhash *hash;
-    struct tz_buf sealed, plain, local;
+    struct tz_buf sealed, local;
+};
+
+/* What it takes to open a frame; free ones are in a list. */
+struct desk {
+    struct desk *next;
+    struct tz_frame_opener *opener;
+    struct tz_buf plain;
 };
 
 /* All wants of one frame. */
+struct frame_part {
+    struct want *wants;
+    size_t count;
+    struct tz_frame_info info;
+    uint32_t frame;
+    bool needed; /* not everything is there already */
+    bool taken;
+};
+
+/* Frames that lie back to back in a pack, fetched at once. */
 struct frame_job {
     struct tz_job job;
     struct restore *restore;
-    struct want *wants;
-    size_t count;
     struct tz_catalog_pack pack;
-    struct tz_frame_info info;
-    uint32_t frame;
-    bool submitted;
+    struct frame_part parts[RUN_FRAMES];
+    size_t count;
+    size_t len; /* of all of them, sealed */
 };
 
 struct directory {
@@ -76,6 +100,14 @@ struct restore {
     struct tz_place *place;
     struct tz_pool *pool;
     struct worker *workers;
+    struct desk *desks;
+    unsigned desk_count;
+    struct desk *free_desks;
+    pthread_mutex_t desk_mutex;
+    pthread_cond_t desk_free;
+    size_t run_bytes;       /* that are fetched at once; one frame always is */
+    struct frame_job *jobs; /* a ring */
+    size_t job_count;
     bool compare;       /* second pass of --verify: nothing is written */
     const char *device; /* to_file: a block device that takes the content */
     char *file_name;    /* to_file: the name in the target's folder */
@@ -123,8 +155,13 @@ bool tz_restore_is_wanted(const struct restore *restore, const char *path, size_
 int tz_restore_adopt(struct restore *restore, struct tz_entry *link,
                      struct tz_error *err) TZ_MUST_CHECK;
 void tz_restore_forget_adopted(struct restore *restore);
+/* desk.c: as many threads open frames at once as there are desks. */
+int tz_restore_make_desks(struct restore *restore, struct tz_error *err) TZ_MUST_CHECK;
+struct desk *tz_restore_take_desk(struct restore *restore);
+void tz_restore_leave_desk(struct restore *restore, struct desk *desk);
+void tz_restore_free_desks(struct restore *restore);
 /* frame.c */
-void tz_restore_run_frame(struct tz_job *job, unsigned worker);
+void tz_restore_run_frames(struct tz_job *job, unsigned worker);
 /* window.c */
 int tz_restore_plan_file(struct restore *restore, struct tz_entry *entry,
                          struct tz_error *err) TZ_MUST_CHECK;

@@ -53,33 +53,14 @@ static int write_want(struct restore *restore, struct worker *worker, const stru
     return 0;
 }
 
-static int fetch(struct frame_job *job, struct worker *worker, struct tz_error *err)
-{
-    struct restore *restore = job->restore;
-    uint8_t key[TZ_KEY_SIZE];
-    uint32_t failed_stores = 0;
-
-    if (tz_pack_header_open(tz_repo_keys(restore->repo), job->pack.header, key, err))
-        return -1;
-    int rc =
-        tz_frame_fetch(tz_repo_mirror(restore->repo), worker->opener, &job->pack, key, job->frame,
-                       &job->info, &worker->sealed, &worker->plain, &failed_stores, err);
-    tz_wipe(key, sizeof(key));
-    if (rc)
-        return -1;
-    atomic_fetch_add(&restore->fetched, job->info.sealed_len);
-    if (failed_stores)
-        atomic_fetch_add(&restore->healed, 1);
-    return 0;
-}
-
-static int check_chunk(struct worker *worker, const struct want *want, struct tz_error *err)
+static int check_chunk(struct worker *worker, const struct desk *desk, const struct want *want,
+                       struct tz_error *err)
 {
     uint8_t id[TZ_ID_SIZE];
 
-    if ((uint64_t)want->chunk_at + want->chunk_len > worker->plain.len)
+    if ((uint64_t)want->chunk_at + want->chunk_len > desk->plain.len)
         return tz_fail(err, TZ_CORRUPT, "the catalog's place of a chunk is wrong");
-    if (tz_idhash(worker->hash, worker->plain.data + want->chunk_at, want->chunk_len, id, err))
+    if (tz_idhash(worker->hash, desk->plain.data + want->chunk_at, want->chunk_len, id, err))
         return -1;
     if (memcmp(id, want->id, TZ_ID_SIZE) != 0)
         return tz_fail(err, TZ_CORRUPT, "a chunk's content is not what its id says");
@@ -87,59 +68,163 @@ static int check_chunk(struct worker *worker, const struct want *want, struct tz
 }
 
 /* Write what is still wanted; each chunk is checked once, before its first byte is used. */
-static void use_frame(struct frame_job *job, struct worker *worker)
+static void use_frame(struct restore *restore, struct worker *worker, const struct desk *desk,
+                      const struct frame_part *part)
 {
     const struct want *checked = NULL;
     struct tz_error chunk_error = {0};
     int bad = 0;
 
-    for (size_t i = 0; i < job->count; i++) {
-        struct want *want = &job->wants[i];
+    for (size_t i = 0; i < part->count; i++) {
+        struct want *want = &part->wants[i];
         struct tz_error why = {0};
 
         if (want->satisfied)
             continue;
         if (!checked || checked->chunk_at != want->chunk_at ||
             memcmp(checked->id, want->id, TZ_ID_SIZE) != 0) {
-            bad = check_chunk(worker, want, &chunk_error);
+            bad = check_chunk(worker, desk, want, &chunk_error);
             checked = want;
         }
         if (bad)
             why = chunk_error;
-        else if (!write_want(job->restore, worker, want,
-                             worker->plain.data + want->chunk_at + want->offset, &why))
+        else if (!write_want(restore, worker, want,
+                             desk->plain.data + want->chunk_at + want->offset, &why))
             continue;
-        tz_restore_spoil(job->restore, want->file, &why);
+        tz_restore_spoil(restore, want->file, &why);
     }
 }
 
-void tz_restore_run_frame(struct tz_job *base, unsigned number)
+/* What a store gave for a job. */
+struct arrival {
+    struct frame_job *job;
+    struct worker *worker;
+    uint8_t key[TZ_KEY_SIZE];
+    uint64_t taken; /* frames of the last copy that were good and new */
+};
+
+static int take_frame(struct arrival *arrival, struct desk *desk, struct frame_part *part,
+                      uint8_t *sealed, struct tz_error *err)
 {
-    struct frame_job *job = (struct frame_job *)base;
-    struct restore *restore = job->restore;
-    struct worker *worker = &restore->workers[number];
-    struct tz_error why = {0};
-    size_t left = 0;
+    struct frame_job *job = arrival->job;
 
+    tz_buf_reset(&desk->plain);
+    if (tz_buf_reserve(&desk->plain, part->info.plain_len, err) ||
+        tz_frame_open(desk->opener, job->pack.header, arrival->key, part->frame, &part->info,
+                      sealed, desk->plain.data, err))
+        return -1;
+    desk->plain.len = part->info.plain_len;
+    part->taken = true;
+    arrival->taken++;
+    use_frame(job->restore, arrival->worker, desk, part);
+    return 0;
+}
+
+/* A copy is good when every frame that is still needed opens; those that do are done with. */
+static int take_frames(void *arg, uint8_t *data, size_t len, struct tz_error *err)
+{
+    struct arrival *arrival = arg;
+    struct frame_job *job = arrival->job;
+    int failed = 0;
+
+    arrival->taken = 0;
+    if (len != job->len)
+        return tz_fail(err, TZ_CORRUPT, "the pack is too short");
+    struct desk *desk = tz_restore_take_desk(job->restore);
     for (size_t i = 0; i < job->count; i++) {
-        struct want *want = &job->wants[i];
+        struct frame_part *part = &job->parts[i];
+        if (part->needed && !part->taken && take_frame(arrival, desk, part, data, err))
+            failed = -1;
+        data += part->info.sealed_len;
+    }
+    tz_restore_leave_desk(job->restore, desk);
+    return failed;
+}
 
+static int fetch(struct frame_job *job, struct worker *worker, struct tz_error *err)
+{
+    struct restore *restore = job->restore;
+    struct arrival arrival = {.job = job, .worker = worker};
+    char name[TZ_NAME_TEXT];
+    uint32_t failed_stores = 0;
+
+    tz_buf_reset(&worker->sealed);
+    if (tz_pack_header_open(tz_repo_keys(restore->repo), job->pack.header, arrival.key, err) ||
+        tz_buf_reserve(&worker->sealed, TZ_MAX(job->len, restore->run_bytes), err))
+        return -1;
+    tz_name_pack(name, job->pack.hash);
+    int rc = tz_mirror_get(tz_repo_mirror(restore->repo), name, job->parts[0].info.offset, job->len,
+                           take_frames, &arrival, &worker->sealed, NULL, &failed_stores, err);
+    tz_wipe(arrival.key, sizeof(arrival.key));
+    if (rc)
+        return -1;
+    atomic_fetch_add(&restore->fetched, job->len);
+    if (failed_stores)
+        atomic_fetch_add(&restore->healed, arrival.taken);
+    return 0;
+}
+
+/* Nothing that is wanted of the frames at either end: they are not fetched. */
+static void trim(struct frame_job *job)
+{
+    size_t first = 0;
+
+    while (job->count > 0 && !job->parts[job->count - 1].needed)
+        job->len -= job->parts[--job->count].info.sealed_len;
+    while (first < job->count && !job->parts[first].needed)
+        job->len -= job->parts[first++].info.sealed_len;
+    job->count -= first;
+    memmove(job->parts, job->parts + first, job->count * sizeof(job->parts[0]));
+}
+
+static bool is_needed(struct restore *restore, struct worker *worker, const struct frame_part *part)
+{
+    bool needed = false;
+
+    for (size_t i = 0; i < part->count; i++) {
+        struct want *want = &part->wants[i];
         want->satisfied = atomic_load(&restore->stopped) || atomic_load(&want->file->failed) ||
                           !tz_restore_open_file(restore, want->file) ||
                           is_there(restore, worker, want);
-        left += !want->satisfied;
+        needed = needed || !want->satisfied;
     }
-    if (left > 0) {
-        if (!fetch(job, worker, &why))
-            use_frame(job, worker);
-        else
-            for (size_t i = 0; i < job->count; i++)
-                if (!job->wants[i].satisfied)
-                    tz_restore_spoil(restore, job->wants[i].file, &why);
-    }
-    for (size_t i = 0; i < job->count; i++) {
+    return needed;
+}
+
+static void spoil_frame(struct restore *restore, const struct frame_part *part,
+                        const struct tz_error *why)
+{
+    for (size_t i = 0; i < part->count; i++)
+        if (!part->wants[i].satisfied)
+            tz_restore_spoil(restore, part->wants[i].file, why);
+}
+
+static void fetch_needed(struct frame_job *job, struct worker *worker)
+{
+    struct tz_error why = {0};
+
+    for (size_t i = 0; i < job->count; i++)
+        job->parts[i].needed = is_needed(job->restore, worker, &job->parts[i]);
+    trim(job);
+    if (job->count == 0 || !fetch(job, worker, &why))
+        return;
+    for (size_t i = 0; i < job->count; i++)
+        if (job->parts[i].needed && !job->parts[i].taken)
+            spoil_frame(job->restore, &job->parts[i], &why);
+}
+
+void tz_restore_run_frames(struct tz_job *base, unsigned number)
+{
+    struct frame_job *job = (struct frame_job *)base;
+    struct restore *restore = job->restore;
+    struct want *wants = job->parts[0].wants;
+    const struct frame_part *last = &job->parts[job->count - 1];
+    size_t count = (size_t)(last->wants + last->count - wants);
+
+    fetch_needed(job, &restore->workers[number]);
+    for (size_t i = 0; i < count; i++) {
         if (!restore->compare)
-            atomic_fetch_add(&restore->bytes, job->wants[i].len);
-        tz_restore_release(restore, job->wants[i].file);
+            atomic_fetch_add(&restore->bytes, wants[i].len);
+        tz_restore_release(restore, wants[i].file);
     }
 }

@@ -338,22 +338,52 @@ static int open_target(struct restore *restore, struct tz_error *err)
     return tz_place_open(&restore->place, folder, options->overwrite, place_warning, restore, err);
 }
 
+/* Does every read wait for a network? */
+static bool is_far(struct tz_mirror *mirror)
+{
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+        if (tz_mirror_usable(mirror, i) &&
+            (tz_store_features(tz_mirror_store(mirror, i)) & TZ_STORE_LOCAL))
+            return false;
+    return true;
+}
+
+static int make_pool(struct restore *restore, struct tz_error *err)
+{
+    unsigned readers = 0;
+
+    if (tz_pool_new(&restore->pool, tz_repo_config(restore->repo)->threads, err))
+        return -1;
+    restore->desk_count = tz_pool_size(restore->pool);
+    if (is_far(tz_repo_mirror(restore->repo))) {
+        readers = TZ_MAX(restore->desk_count, REMOTE_READERS);
+        restore->run_bytes = RUN_BYTES;
+        tz_pool_free(TZ_TAKE(restore->pool));
+        if (tz_pool_new(&restore->pool, readers, err))
+            return -1;
+    }
+    restore->job_count = 4 + 2 * (size_t)tz_pool_size(restore->pool);
+    restore->jobs = calloc(restore->job_count, sizeof(*restore->jobs));
+    restore->workers = calloc(tz_pool_size(restore->pool), sizeof(*restore->workers));
+    if (!restore->jobs || !restore->workers)
+        return tz_fail_nomem(err);
+    return tz_restore_make_desks(restore, err);
+}
+
 static int set_up(struct restore *restore, struct tz_error *err)
 {
     const uint8_t *id_key = tz_keys_chunk_id_key(tz_repo_keys(restore->repo));
 
     restore->window_files = fit_window();
     if (tz_keys_need_operator(tz_repo_keys(restore->repo), "restore", err) ||
-        tz_pool_new(&restore->pool, tz_repo_config(restore->repo)->threads, err))
+        make_pool(restore, err))
         return -1;
-    restore->workers = calloc(tz_pool_size(restore->pool), sizeof(*restore->workers));
     restore->files = calloc(WINDOW_FILES, sizeof(struct file *));
     restore->wants = calloc(WINDOW_WANTS, sizeof(*restore->wants));
-    if (!restore->workers || !restore->files || !restore->wants)
+    if (!restore->files || !restore->wants)
         return tz_fail_nomem(err);
     for (unsigned i = 0; i < tz_pool_size(restore->pool); i++)
-        if (tz_frame_opener_new(&restore->workers[i].opener, err) ||
-            tz_idhash_new(&restore->workers[i].hash, id_key, err))
+        if (tz_idhash_new(&restore->workers[i].hash, id_key, err))
             return -1;
     return restore->options->dry_run ? 0 : open_target(restore, err);
 }
@@ -369,13 +399,13 @@ static void tear_down(struct restore *restore)
     for (size_t i = 0; i < restore->link_count; i++)
         tz_entry_clear(&restore->links[i]);
     for (unsigned i = 0; restore->workers && i < tz_pool_size(restore->pool); i++) {
-        tz_frame_opener_free(restore->workers[i].opener);
         tz_idhash_free(restore->workers[i].hash);
         tz_buf_clear(&restore->workers[i].sealed);
-        tz_buf_clear(&restore->workers[i].plain);
         tz_buf_clear(&restore->workers[i].local);
     }
+    tz_restore_free_desks(restore);
     free(restore->workers);
+    free(restore->jobs);
     free(restore->files);
     free(restore->wants);
     free(restore->links);
@@ -385,6 +415,8 @@ static void tear_down(struct restore *restore)
     tz_restore_forget_adopted(restore);
     tz_place_free(restore->place);
     tz_pool_free(restore->pool);
+    (void)pthread_cond_destroy(&restore->desk_free);
+    (void)pthread_mutex_destroy(&restore->desk_mutex);
     (void)pthread_mutex_destroy(&restore->warn_mutex);
     (void)pthread_mutex_destroy(&restore->error_mutex);
 }
@@ -413,6 +445,8 @@ int tz_restore(const struct tz_restore_options *options, struct tz_restore_resul
 
     (void)pthread_mutex_init(&restore.warn_mutex, NULL);
     (void)pthread_mutex_init(&restore.error_mutex, NULL);
+    (void)pthread_mutex_init(&restore.desk_mutex, NULL);
+    (void)pthread_cond_init(&restore.desk_free, NULL);
     if (options->path_count == 0) {
         restore.total_files = options->head->files;
         restore.total_bytes = options->head->bytes;

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define JOBS_AHEAD 8U
-
 static bool is_hole(const struct tz_extent *extent)
 {
     static const uint8_t zero[TZ_ID_SIZE];
@@ -125,56 +123,81 @@ static int compare_wants(const void *a, const void *b)
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-/* Submit the job of wants [from, to), which are of one frame. */
-static int start_job(struct restore *restore, struct frame_job *job, size_t from, size_t to,
-                     struct tz_error *err)
+/* The want behind those of the frame that begins with `from`. */
+static size_t end_of_frame(const struct restore *restore, size_t from)
+{
+    const struct want *wants = restore->wants;
+    size_t to = from + 1;
+
+    while (to < restore->want_count && wants[to].pack == wants[from].pack &&
+           wants[to].frame == wants[from].frame)
+        to++;
+    return to;
+}
+
+/* Does the frame of the want come right behind the job's, and not make it too long? */
+static bool goes_on(const struct frame_job *job, const struct want *want,
+                    const struct tz_frame_info *info)
+{
+    const struct frame_part *last = &job->parts[job->count - 1];
+
+    return job->count < RUN_FRAMES && want->pack == job->pack.pack &&
+           want->frame == last->frame + 1 &&
+           info->offset == last->info.offset + last->info.sealed_len &&
+           job->len + info->sealed_len <= job->restore->run_bytes;
+}
+
+/* Put the job together that begins with want *from, and move that on. */
+static int plan_job(struct restore *restore, struct frame_job *job, size_t *from,
+                    struct tz_error *err)
 {
     struct tz_catalog *catalog = tz_repo_catalog(restore->repo);
-    const struct want *first = &restore->wants[from];
 
-    *job = (struct frame_job){.restore = restore,
-                              .wants = &restore->wants[from],
-                              .count = to - from,
-                              .frame = first->frame,
-                              .submitted = true};
-    job->job.run = tz_restore_run_frame;
-    if (tz_catalog_get_pack(catalog, first->pack, &job->pack, err) ||
-        tz_catalog_get_frame(catalog, first->pack, first->frame, &job->info, err)) {
-        job->submitted = false;
+    *job = (struct frame_job){.job.run = tz_restore_run_frames, .restore = restore};
+    if (tz_catalog_get_pack(catalog, restore->wants[*from].pack, &job->pack, err))
         return -1;
+    while (*from < restore->want_count) {
+        struct want *want = &restore->wants[*from];
+        struct frame_part part = {.wants = want, .frame = want->frame};
+
+        if (job->count > 0 && want->pack != job->pack.pack)
+            break;
+        if (tz_catalog_get_frame(catalog, want->pack, want->frame, &part.info, err))
+            return -1;
+        if (job->count > 0 && !goes_on(job, want, &part.info))
+            break;
+        size_t to = end_of_frame(restore, *from);
+        part.count = to - *from;
+        job->parts[job->count++] = part;
+        job->len += part.info.sealed_len;
+        *from = to;
     }
-    tz_pool_submit(restore->pool, &job->job);
     return 0;
 }
 
 static int run_wants(struct restore *restore, struct tz_error *err)
 {
-    struct frame_job jobs[JOBS_AHEAD];
     size_t from = 0, started = 0, awaited = 0;
     int failed = 0;
 
-    memset(jobs, 0, sizeof(jobs));
     qsort(restore->wants, restore->want_count, sizeof(*restore->wants), compare_wants);
     while (!failed && from < restore->want_count) {
-        size_t to = from + 1;
-        while (to < restore->want_count && restore->wants[to].pack == restore->wants[from].pack &&
-               restore->wants[to].frame == restore->wants[from].frame)
-            to++;
-        if (started - awaited == JOBS_AHEAD) {
-            tz_pool_wait(restore->pool, &jobs[awaited % JOBS_AHEAD].job);
+        struct frame_job *job = &restore->jobs[started % restore->job_count];
+        if (started - awaited == restore->job_count) {
+            tz_pool_wait(restore->pool, &job->job);
             awaited++;
         }
-        failed = tz_interrupt_check(err) ||
-                 start_job(restore, &jobs[started % JOBS_AHEAD], from, to, err);
-        if (!failed)
-            started++;
-        else
+        failed = tz_interrupt_check(err) || plan_job(restore, job, &from, err);
+        if (failed) {
             atomic_store(&restore->stopped, true);
-        from = to;
+        } else {
+            tz_pool_submit(restore->pool, &job->job);
+            started++;
+        }
         tz_restore_report(restore, false);
     }
     for (; awaited < started; awaited++)
-        tz_pool_wait(restore->pool, &jobs[awaited % JOBS_AHEAD].job);
+        tz_pool_wait(restore->pool, &restore->jobs[awaited % restore->job_count].job);
     restore->want_count = 0;
     return failed ? -1 : 0;
 }

@@ -64,6 +64,8 @@ struct tz_http_request {
     size_t max;
     /* For the whole of it from its turn on, beside the options' one; 0: none. */
     unsigned timeout_s;
+    /* Instead of the options' timeout_s, and with the time it takes to connect; 0: no. */
+    unsigned still_s;
     bool direct; /* past the proxies of the environment: to services of this machine */
     /* Clearing up: goes on after tz_interrupt_request(). */
     bool uninterrupted;

@@ -166,7 +166,7 @@ static uint64_t count_moved(const struct tz_http_exchange *exchange, bool *ret_c
 
 bool tz_http_exchange_stalled(struct tz_http_exchange *exchange, int64_t now_ns)
 {
-    unsigned whole_s = exchange->request->timeout_s, still_s = exchange->common->timeout_s;
+    unsigned whole_s = exchange->request->timeout_s, still_s = exchange->request->still_s;
     bool connected = false;
     uint64_t moved = count_moved(exchange, &connected);
 
@@ -174,7 +174,10 @@ bool tz_http_exchange_stalled(struct tz_http_exchange *exchange, int64_t now_ns)
         (void)tz_fail(&exchange->error, TZ_UNAVAILABLE, "no complete answer within %u s", whole_s);
         return true;
     }
-    if (!connected || moved != exchange->moved || exchange->up.waiting || exchange->down.waiting) {
+    bool counted = connected || still_s > 0;
+    if (still_s == 0)
+        still_s = exchange->common->timeout_s;
+    if (!counted || moved != exchange->moved || exchange->up.waiting || exchange->down.waiting) {
         exchange->moved = moved;
         exchange->moved_ns = now_ns;
     }

@@ -103,6 +103,7 @@ static int ask(struct tz_s3_store *store, const struct tz_s3_address *address,
         .body_len = call->body_len,
         .out = call->out,
         .max = call->max,
+        .still_s = call->patience_s,
         .uninterrupted = call->clearing_up,
     };
     return tz_http_perform(store->http, &request, ret, err);
@@ -270,7 +271,7 @@ int tz_s3_call(struct tz_s3_store *store, const struct tz_s3_call *call,
         if (call->out)
             call->out->len = before;
         if (outcome == FAILED || tries >= (ret->status ? ATTEMPTS : UNANSWERED) ||
-            (outcome == TRY_LATER && !spend(store)))
+            (outcome == TRY_LATER && (call->patience_s || !spend(store))))
             break;
         tz_debug("attempt %u: %s", tries, attempt.error.message);
         if (outcome == TRY_LATER &&

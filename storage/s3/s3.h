@@ -75,7 +75,8 @@ struct tz_s3_call {
     size_t max;
     /* Statuses beside 2xx that are an answer, no failure: up to four. */
     unsigned accept[4];
-    bool clearing_up; /* goes on after a wish to stop */
+    unsigned patience_s; /* one try, in which nothing may stand still for so long; 0: no */
+    bool clearing_up;    /* goes on after a wish to stop */
 };
 void tz_s3_add_query(struct tz_s3_call *call, const char *name, const char *value);
 void tz_s3_add_header(struct tz_s3_call *call, const char *name, const char *value);

@@ -11,9 +11,12 @@
  * results of all puts are collected and handed out by tz_mirror_results() on the caller's thread.
  *
  * Reading.  The stores are tried in the order of preference (those that are not out and local
- * first, as configured; one that a read could not reach comes behind the others for a minute), and
- * the next one is taken on an error or when the bytes are not accepted.  When none gives the
- * object, those that could not be reached are asked again, as writes are.
+ * first, as configured; the others by the time in which they are likely to give it, by how fast
+ * they were so far and by what they are asked for already, so that reads at once spread over
+ * several). The next one is taken on an error, when nothing has come for a few seconds, or when the
+ * bytes are not accepted; a store that a read could not reach comes behind the others for a while,
+ * up to a minute.  When none gives the object, those that could not be reached are asked again, as
+ * writes are.
  *
  * Threads: puts, flush and results belong to one thread at a time; reads and tz_mirror_store() may
  * be used by any thread at any time.

@@ -98,6 +98,12 @@ int tz_store_replace(struct tz_store *store, const char *name, const void *data,
  */
 int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size_t len,
                  struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * The same by a caller that has another place to read from: it is tried once, and TZ_UNAVAILABLE
+ * when nothing has come for patience_s.  0: as tz_store_get().
+ */
+int tz_store_get_soon(struct tz_store *store, const char *name, uint64_t offset, size_t len,
+                      unsigned patience_s, struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
 /* Not existing is an answer, not an error. */
 int tz_store_stat(struct tz_store *store, const char *name, struct tz_store_stat *ret,
                   struct tz_error *err) TZ_MUST_CHECK;

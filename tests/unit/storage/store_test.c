@@ -115,9 +115,10 @@ static void an_invalid_name_does_not_flood_the_message(void **state)
 }
 
 /* A driver whose get leaves something behind before it fails. */
-static int half_get(void *state, const char *name, uint64_t offset, size_t len, struct tz_buf *out,
-                    struct tz_error *err)
+static int half_get(void *state, const char *name, uint64_t offset, size_t len, unsigned patience_s,
+                    struct tz_buf *out, struct tz_error *err)
 {
+    (void)patience_s;
     (void)state;
     (void)name;
     (void)offset;

@@ -15,53 +15,43 @@
 #define SMALL ((size_t)64 << 10)
 /* The newest read's part of the mean. */
 #define WEIGHT 0.2
-/* Nobody has been asked yet: a distant server behind 500 Mbit/s. */
+/* Taken of a store that was not measured: a distant server behind 500 Mbit/s. */
 #define FIRST_LATENCY_NS  50e6
 #define FIRST_NS_PER_BYTE 16.0
-/* What was measured before is not believed any more: the store may be as fast as the best. */
-#define STALE_NS (60 * TZ_SECOND_NS)
+/* Nobody bets on it with more than one read as long as that is out. */
+#define BET 8.0
+/* An old measurement counts half after each minute: the store may have become faster. */
+#define HALF_NS (60 * TZ_SECOND_NS)
 /* A store that a read could not reach comes behind the others: for so long at first. */
 #define AVOID_FIRST_NS (TZ_SECOND_NS / 2)
 #define AVOID_MAX_NS   (60 * TZ_SECOND_NS)
 
-static bool is_fresh(int64_t measured_ns, int64_t now_ns)
+static double aged(double value, int64_t measured_ns, int64_t now_ns)
 {
-    return measured_ns != 0 && now_ns - measured_ns < STALE_NS;
+    for (int64_t age_ns = now_ns - measured_ns; age_ns >= HALF_NS && value > 1; age_ns -= HALF_NS)
+        value /= 2;
+    return value;
 }
 
-/* The best that is known of any, or a guess. */
-static double best_latency(const struct tz_mirror *mirror, int64_t now_ns)
+static double latency(const struct tz_mirror_pace *pace, int64_t now_ns)
 {
-    double best = 0;
-    for (size_t i = 0; i < mirror->count; i++) {
-        const struct tz_mirror_pace *pace = &mirror->lanes[i].pace;
-        if (is_fresh(pace->latency_measured_ns, now_ns) && (best == 0 || pace->latency_ns < best))
-            best = pace->latency_ns;
-    }
-    return best > 0 ? best : FIRST_LATENCY_NS;
+    if (pace->latency_measured_ns == 0)
+        return FIRST_LATENCY_NS;
+    return aged(pace->latency_ns, pace->latency_measured_ns, now_ns);
 }
 
-static double best_ns_per_byte(const struct tz_mirror *mirror, int64_t now_ns)
+static double ns_per_byte(const struct tz_mirror_pace *pace, int64_t now_ns)
 {
-    double best = 0;
-    for (size_t i = 0; i < mirror->count; i++) {
-        const struct tz_mirror_pace *pace = &mirror->lanes[i].pace;
-        if (is_fresh(pace->rate_measured_ns, now_ns) && (best == 0 || pace->ns_per_byte < best))
-            best = pace->ns_per_byte;
-    }
-    return best > 0 ? best : FIRST_NS_PER_BYTE;
+    if (pace->rate_measured_ns == 0)
+        return pace->asked > 0 ? BET * FIRST_NS_PER_BYTE : FIRST_NS_PER_BYTE;
+    return aged(pace->ns_per_byte, pace->rate_measured_ns, now_ns);
 }
 
 double tz_mirror_pace_expect(const struct tz_mirror_lane *lane, size_t len, int64_t now_ns)
 {
     const struct tz_mirror_pace *pace = &lane->pace;
-    double latency = is_fresh(pace->latency_measured_ns, now_ns)
-                         ? pace->latency_ns
-                         : best_latency(lane->mirror, now_ns);
-    double per_byte = is_fresh(pace->rate_measured_ns, now_ns)
-                          ? pace->ns_per_byte
-                          : best_ns_per_byte(lane->mirror, now_ns);
-    return latency + per_byte * ((double)pace->asked_bytes + (double)len);
+    return latency(pace, now_ns) +
+           ns_per_byte(pace, now_ns) * ((double)pace->asked_bytes + (double)len);
 }
 
 void tz_mirror_pace_begin(struct tz_mirror_lane *lane, size_t len)
@@ -70,10 +60,9 @@ void tz_mirror_pace_begin(struct tz_mirror_lane *lane, size_t len)
     lane->pace.asked_bytes += len;
 }
 
-/* An old mean says nothing: then the newest counts alone. */
 static void average(double *mean, int64_t *measured_ns, double value, int64_t now_ns)
 {
-    *mean = is_fresh(*measured_ns, now_ns) ? *mean + WEIGHT * (value - *mean) : value;
+    *mean = *measured_ns != 0 ? *mean + WEIGHT * (value - *mean) : value;
     *measured_ns = now_ns;
 }
 
@@ -100,7 +89,7 @@ void tz_mirror_pace_end(struct tz_mirror_lane *lane, size_t len, size_t came, in
         return;
     }
     /* Never nothing, even if the small reads were slower than this one. */
-    double moving = TZ_MAX(took - best_latency(lane->mirror, now_ns), took / 16);
+    double moving = TZ_MAX(took - latency(pace, now_ns), took / 16);
     average(&pace->ns_per_byte, &pace->rate_measured_ns, moving / ((double)came * together),
             now_ns);
 }

@@ -42,6 +42,14 @@ int tz_listing_add(struct tz_listing *listing, const char *name, uint64_t size,
 int tz_listing_read(struct tz_listing *listing, struct tz_store *store, const char *prefix,
                     struct tz_error *err) TZ_MUST_CHECK;
 
+/*
+ * at_once.c: visit every usable store; those that are not local at once, each on a thread of its
+ * own, so that their answers are waited for together.  The main thread waits.
+ */
+typedef void tz_repo_visit_fn(void *arg, size_t store);
+int tz_repo_visit_stores(struct tz_repo *repo, tz_repo_visit_fn *visit, void *arg,
+                         struct tz_error *err) TZ_MUST_CHECK;
+
 /* stores.c: open the mirror over the configured stores. */
 int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
                         const char *only_store, bool create, bool read_only,

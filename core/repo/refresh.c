@@ -81,18 +81,10 @@ static int learn_prefix(struct tz_repo *repo, size_t i, const char *prefix,
     return tz_catalog_commit(repo->catalog, err);
 }
 
-static int refresh_prefix(struct tz_repo *repo, size_t i, const char *prefix, struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
-
-    if (tz_listing_read(&listed, tz_mirror_store(repo->mirror, i), prefix, err))
-        return -1;
-    return learn_prefix(repo, i, prefix, &listed, err);
-}
-
 /* All that is small but the tombstones. */
 static const char *const prefixes[] = {"keys/", "index/", "generations/"};
-#define BEHIND "packs/"
+#define BEHIND     "packs/"
+#define TOMBSTONES "tombstones/"
 
 struct small {
     struct tz_listing listed;
@@ -123,48 +115,96 @@ static struct tz_listing part_of(const struct tz_listing *listed, const char *pr
     return (struct tz_listing){.items = listed->items + first, .count = end - first};
 }
 
-/* They come before the packs: where a request costs more than a page of names, one lists them. */
-static int refresh_at_once(struct tz_repo *repo, size_t i, struct tz_error *err)
-{
-    struct small small = {0};
-    struct tz_error why = {0};
-    int status = 0;
+/* What a store lists. */
+struct listed {
+    struct tz_listing tombstones;
+    struct small small;
+    bool failed;
+    struct tz_error error;
+};
+struct reading {
+    struct tz_repo *repo;
+    bool all;
+    struct listed stores[TZ_MIRROR_MAX_STORES];
+};
 
-    if (tz_store_list(tz_mirror_store(repo->mirror, i), "", add_small, &small, &why) &&
-        !small.complete) {
-        if (err)
-            *err = why;
-        status = -1;
+static void reading_clear(struct reading *reading)
+{
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++) {
+        tz_listing_clear(&reading->stores[i].tombstones);
+        tz_listing_clear(&reading->stores[i].small.listed);
     }
-    for (size_t k = 0; k < TZ_COUNT(prefixes) && !status; k++) {
-        const struct tz_listing part = part_of(&small.listed, prefixes[k]);
-        status = learn_prefix(repo, i, prefixes[k], &part, err);
-    }
-    tz_listing_clear(&small.listed);
-    return status;
 }
 
-static int refresh_store(struct tz_repo *repo, size_t i, bool all, struct tz_error *err)
+/* They come before the packs: where a request costs more than a page of names, one lists them. */
+static int list_at_once(struct tz_store *store, struct small *small, struct tz_error *err)
 {
-    bool local = tz_store_features(tz_mirror_store(repo->mirror, i)) & TZ_STORE_LOCAL;
+    struct tz_error why = {0};
+
+    if (!tz_store_list(store, "", add_small, small, &why) || small->complete)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
+}
+
+static int list_store(struct reading *reading, size_t i, struct tz_error *err)
+{
+    struct tz_store *store = tz_mirror_store(reading->repo->mirror, i);
+    struct listed *listed = &reading->stores[i];
 
     /* Tombstones before heads and packs, as the protocol demands (design.md). */
-    if (refresh_prefix(repo, i, "tombstones/", err))
+    if (tz_listing_read(&listed->tombstones, store, TOMBSTONES, err))
         return -1;
-    if (all && !local)
-        return refresh_at_once(repo, i, err);
-    for (size_t k = 0; all && k < TZ_COUNT(prefixes); k++)
-        if (refresh_prefix(repo, i, prefixes[k], err))
+    if (reading->all && !(tz_store_features(store) & TZ_STORE_LOCAL))
+        return list_at_once(store, &listed->small, err);
+    for (size_t k = 0; reading->all && k < TZ_COUNT(prefixes); k++)
+        if (tz_listing_read(&listed->small.listed, store, prefixes[k], err))
             return -1;
+    return 0;
+}
+
+/* In any thread. */
+static void visit(void *arg, size_t i)
+{
+    struct reading *reading = arg;
+    struct listed *listed = &reading->stores[i];
+
+    listed->failed = list_store(reading, i, &listed->error) != 0;
+}
+
+static int learn_store(struct reading *reading, size_t i, struct tz_error *err)
+{
+    struct listed *listed = &reading->stores[i];
+
+    if (listed->failed) {
+        if (err)
+            *err = listed->error;
+        return -1;
+    }
+    if (learn_prefix(reading->repo, i, TOMBSTONES, &listed->tombstones, err))
+        return -1;
+    for (size_t k = 0; reading->all && k < TZ_COUNT(prefixes); k++) {
+        const struct tz_listing part = part_of(&listed->small.listed, prefixes[k]);
+        if (learn_prefix(reading->repo, i, prefixes[k], &part, err))
+            return -1;
+    }
     return 0;
 }
 
 static int refresh(struct tz_repo *repo, bool all, struct tz_error *err)
 {
+    TZ_SCOPED(reading_clear) struct reading reading = {.repo = repo, .all = all};
+    uint32_t usable = 0;
+
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
+        usable |= tz_mirror_usable(repo->mirror, i) ? 1U << i : 0;
+    if (tz_repo_visit_stores(repo, visit, &reading, err))
+        return -1;
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
         struct tz_error why = {0};
 
-        if (!tz_mirror_usable(repo->mirror, i) || !refresh_store(repo, i, all, &why))
+        if (!(usable & 1U << i) || !learn_store(&reading, i, &why))
             continue;
         if (why.kind != TZ_UNAVAILABLE && why.kind != TZ_IO && why.kind != TZ_DENIED) {
             if (err)

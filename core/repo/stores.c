@@ -42,7 +42,7 @@ struct look {
     struct tz_repo *repo;
     enum finding findings[TZ_MIRROR_MAX_STORES];
     struct tz_descriptor descriptors[TZ_MIRROR_MAX_STORES]; /* of good ones */
-    struct tz_error errors[TZ_MIRROR_MAX_STORES];           /* of damaged ones */
+    struct tz_error errors[TZ_MIRROR_MAX_STORES];           /* why it could not be read */
 };
 
 static int read_descriptor(struct tz_repo *repo, size_t i, struct tz_descriptor *ret,
@@ -54,6 +54,16 @@ static int read_descriptor(struct tz_repo *repo, size_t i, struct tz_descriptor 
     if (tz_store_get(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX, &bytes, err))
         return -1;
     return tz_descriptor_read(ret, bytes.data, bytes.len, err);
+}
+
+/* In any thread. */
+static void read_it(void *arg, size_t i)
+{
+    struct look *look = arg;
+
+    if (read_descriptor(look->repo, i, &look->descriptors[i], &look->errors[i]) &&
+        look->errors[i].kind == TZ_OK)
+        look->errors[i].kind = TZ_FAILED;
 }
 
 static bool same_id(const uint8_t a[TZ_REPO_ID_SIZE], const uint8_t b[TZ_REPO_ID_SIZE])
@@ -211,19 +221,18 @@ static int look_at(struct look *look, size_t i, struct tz_error *err)
         if (tz_mirror_error(repo->mirror, i, &why))
             tz_repo_warn(repo, "store '%s' cannot be used: %s", tz_mirror_name(repo->mirror, i),
                          why.message);
-    } else if (!read_descriptor(repo, i, &look->descriptors[i], &why)) {
+    } else if (look->errors[i].kind == TZ_OK) {
         look->findings[i] = GOOD;
-    } else if (why.kind == TZ_NOT_FOUND) {
+    } else if (look->errors[i].kind == TZ_NOT_FOUND) {
         look->findings[i] = MISSING;
-    } else if (why.kind == TZ_CORRUPT) {
+    } else if (look->errors[i].kind == TZ_CORRUPT) {
         look->findings[i] = DAMAGED;
-        look->errors[i] = why;
-    } else if (why.kind == TZ_UNSUPPORTED) {
+    } else if (look->errors[i].kind == TZ_UNSUPPORTED) {
         if (err)
-            *err = why;
+            *err = look->errors[i];
         return tz_while(err, "store '%s'", tz_mirror_name(repo->mirror, i));
     } else {
-        tz_repo_put_out(repo, i, &why);
+        tz_repo_put_out(repo, i, &look->errors[i]);
     }
     return 0;
 }
@@ -243,6 +252,8 @@ int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error 
     struct look look = {.repo = repo};
     size_t count = tz_mirror_count(repo->mirror);
 
+    if (tz_repo_visit_stores(repo, read_it, &look, err))
+        return -1;
     for (size_t i = 0; i < count; i++)
         if (look_at(&look, i, err))
             return -1;

@@ -17,31 +17,59 @@ int tz_repo_unlock_secret(const struct tz_config *config, bool no_prompt, bool c
     return tz_unlock_read(ret, &source, err);
 }
 
+/* What each store lists of slots. */
+struct slot_lists {
+    struct tz_repo *repo;
+    struct tz_listing stores[TZ_MIRROR_MAX_STORES];
+    bool listed[TZ_MIRROR_MAX_STORES];
+    struct tz_error errors[TZ_MIRROR_MAX_STORES];
+};
+
+static void slot_lists_clear(struct slot_lists *lists)
+{
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
+        tz_listing_clear(&lists->stores[i]);
+}
+
+/* In any thread. */
+static void list_here(void *arg, size_t i)
+{
+    struct slot_lists *lists = arg;
+
+    lists->listed[i] = !tz_listing_read(&lists->stores[i], tz_mirror_store(lists->repo->mirror, i),
+                                        "keys/", &lists->errors[i]);
+}
+
+static int add_slots(struct tz_listing *slots, const struct tz_listing *here, struct tz_error *err)
+{
+    for (size_t k = 0; k < here->count; k++) {
+        bool known = false;
+        for (size_t m = 0; m < slots->count; m++)
+            known |= strcmp(slots->items[m].name, here->items[k].name) == 0;
+        if (!known && tz_name_parse(here->items[k].name).kind == TZ_NAME_IS_KEY &&
+            tz_listing_add(slots, here->items[k].name, here->items[k].size, err))
+            return -1;
+    }
+    return 0;
+}
+
 /* Slots of every store, each once. */
 static int list_slots(struct tz_repo *repo, struct tz_listing *slots, struct tz_error *err)
 {
-    struct tz_error why = {0};
+    TZ_SCOPED(slot_lists_clear) struct slot_lists lists = {.repo = repo};
+    const char *why = "no store can be used";
     bool any = false;
 
+    if (tz_repo_visit_stores(repo, list_here, &lists, err))
+        return -1;
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
-        TZ_SCOPED(tz_scoped_listing) struct tz_listing here = {0};
-        if (!tz_mirror_usable(repo->mirror, i))
-            continue;
-        if (tz_listing_read(&here, tz_mirror_store(repo->mirror, i), "keys/", &why))
-            continue;
-        any = true;
-        for (size_t k = 0; k < here.count; k++) {
-            bool known = false;
-            for (size_t m = 0; m < slots->count; m++)
-                known |= strcmp(slots->items[m].name, here.items[k].name) == 0;
-            if (!known && tz_name_parse(here.items[k].name).kind == TZ_NAME_IS_KEY &&
-                tz_listing_add(slots, here.items[k].name, here.items[k].size, err))
-                return -1;
-        }
+        any = any || lists.listed[i];
+        if (lists.listed[i] && add_slots(slots, &lists.stores[i], err))
+            return -1;
+        if (lists.errors[i].kind != TZ_OK)
+            why = lists.errors[i].message;
     }
-    if (!any)
-        return tz_fail(err, TZ_UNAVAILABLE, "list the key slots: %s", why.message);
-    return 0;
+    return any ? 0 : tz_fail(err, TZ_UNAVAILABLE, "list the key slots: %s", why);
 }
 
 /* The oldest slot, if all that count is one repository's. */

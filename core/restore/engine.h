@@ -18,9 +18,9 @@
 /*
  * Where reads wait for a network many of them are on their way at once, each for several frames
  * that lie back to back.  What has come is opened by no more threads than there are for it, so the
- * memory is that of the readers' sealed bytes: 64 MiB.
+ * memory is that of the readers' sealed bytes: 96 MiB.
  */
-#define REMOTE_READERS 16U
+#define REMOTE_READERS 24U
 #define RUN_BYTES      (4U << 20)
 #define RUN_FRAMES     16U
 

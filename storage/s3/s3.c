@@ -15,7 +15,7 @@
 
 #define TOKENS      500
 #define RANGE_TEXT  64
-#define CONNECTIONS 8
+#define CONNECTIONS 12
 
 static void s3_free(void *state)
 {

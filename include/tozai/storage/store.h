@@ -39,7 +39,7 @@ struct tz_store_s3_options {
     enum tz_store_path path_style;
     const char *ca_file;       /* NULL: the system's */
     const char *storage_class; /* NULL: the bucket's default */
-    unsigned connections;      /* 0: 8 */
+    unsigned connections;      /* 0: 12 */
     bool lock_bucket;          /* a bucket that is made gets object lock */
 };
 

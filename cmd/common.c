@@ -140,16 +140,11 @@ int tz_need_source(const struct tz_config *config, const char *name,
                         "a source is a section [source NAME] of the configuration", err);
 }
 
-int tz_store_option(const struct tz_context *context, const struct tz_config *config,
-                    const char *option, const char **ret, struct tz_error *err)
+int tz_need_store(const struct tz_config *config, const char *name, struct tz_error *err)
 {
-    const char *name = tz_option_value(context, option);
-    TZ_SCOPED(tz_scoped_free) const char **names = NULL;
+    TZ_SCOPED(tz_scoped_free)
+    const char **names = calloc(config->store_count + 1, sizeof(names[0]));
 
-    *ret = name;
-    if (!name)
-        return 0;
-    names = calloc(config->store_count + 1, sizeof(names[0]));
     if (!names)
         return tz_fail_nomem(err);
     for (size_t i = 0; i < config->store_count; i++) {
@@ -159,6 +154,13 @@ int tz_store_option(const struct tz_context *context, const struct tz_config *co
     }
     return fail_unknown("store", name, names, config->store_count,
                         "a store is a section [store NAME] of the configuration", err);
+}
+
+int tz_store_option(const struct tz_context *context, const struct tz_config *config,
+                    const char *option, const char **ret, struct tz_error *err)
+{
+    *ret = tz_option_value(context, option);
+    return *ret ? tz_need_store(config, *ret, err) : 0;
 }
 
 int tz_normalize_path(const char *text, char **ret, struct tz_error *err)

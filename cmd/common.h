@@ -50,6 +50,9 @@ int tz_session_find(const struct tz_session *session, const char *text, struct t
 /* A configured source; an unknown one is TZ_INVALID, with the nearest name. */
 int tz_need_source(const struct tz_config *config, const char *name,
                    const struct tz_config_source **ret, struct tz_error *err) TZ_MUST_CHECK;
+/* A configured store; an unknown one is TZ_INVALID, with the nearest name. */
+int tz_need_store(const struct tz_config *config, const char *name,
+                  struct tz_error *err) TZ_MUST_CHECK;
 /* An option that names a store, or NULL; an unknown one is TZ_INVALID, with the nearest name. */
 int tz_store_option(const struct tz_context *context, const struct tz_config *config,
                     const char *option, const char **ret, struct tz_error *err) TZ_MUST_CHECK;

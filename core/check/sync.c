@@ -11,8 +11,6 @@
  */
 #include "sync.h"
 
-#include "tozai/util/log.h"
-
 #include <string.h>
 
 #include "tozai/util/banned.h"
@@ -264,22 +262,6 @@ static int work(struct tz_sync *sync, struct tz_error *err)
     return copy_all(sync, err);
 }
 
-static void tear_down(struct tz_sync *sync)
-{
-    struct tz_error ignored = {0};
-
-    tz_pool_free(sync->pool);
-    for (size_t i = 0; i < TZ_SYNC_READERS; i++) {
-        tz_blob_drop(sync->copies[i].room);
-        tz_blob_drop(sync->copies[i].blob);
-    }
-    /* After a failure: what was stored all the same. */
-    if (tz_sync_take_results(sync, &ignored))
-        tz_debug("%s", ignored.message);
-    free(sync->pending);
-    tz_presence_clear(&sync->presence);
-}
-
 int tz_sync(const struct tz_sync_options *options, struct tz_sync_result *ret, struct tz_error *err)
 {
     struct tz_sync_result result = {0};
@@ -292,7 +274,7 @@ int tz_sync(const struct tz_sync_options *options, struct tz_sync_result *ret, s
     };
 
     int failed = work(&sync, err);
-    tear_down(&sync);
+    tz_sync_tear_down(&sync);
     if (failed)
         return tz_while(err, "sync");
     *ret = result;

@@ -8,7 +8,7 @@
 #include "check.h"
 
 /* Objects that are read while others are written: each may have the size of a pack. */
-#define TZ_SYNC_READERS 2
+#define TZ_SYNC_READERS 4
 
 struct tz_sync_copy {
     struct tz_job job;
@@ -33,7 +33,7 @@ struct tz_sync {
     const struct tz_sync_options *options;
     struct tz_repo *repo;
     struct tz_mirror *mirror;
-    struct tz_catalog *catalog;
+    struct tz_catalog *catalog; /* NULL: nothing is noted (level.c) */
     struct tz_sync_result *result;
     uint32_t sources, targets; /* that the caller asked for */
     uint32_t behind;           /* stores that lack anything */
@@ -61,5 +61,6 @@ int tz_sync_submit(struct tz_sync *sync, const struct tz_target *target, uint32_
 int tz_sync_take_results(struct tz_sync *sync, struct tz_error *err) TZ_MUST_CHECK;
 /* Until all is durable that was submitted. */
 int tz_sync_drain(struct tz_sync *sync, struct tz_error *err) TZ_MUST_CHECK;
+void tz_sync_tear_down(struct tz_sync *sync);
 
 #endif

@@ -130,7 +130,8 @@ int tz_sync_take_results(struct tz_sync *sync, struct tz_error *err)
             sync->progress.objects++;
             sync->progress.bytes += pending->size;
             sync->progress.store = tz_mirror_name(sync->mirror, result->store);
-            if (tz_catalog_set_copy(sync->catalog, pending->object,
+            if (sync->catalog &&
+                tz_catalog_set_copy(sync->catalog, pending->object,
                                     sync->repo->store_ids[result->store], TZ_COPY_PRESENT, err))
                 return -1;
         }
@@ -154,13 +155,26 @@ static int add_pending(struct tz_sync *sync, int64_t object, uint64_t size, stru
     return 0;
 }
 
+static int note_source(struct tz_sync *sync, const struct tz_sync_copy *copy, size_t i,
+                       struct tz_error *err)
+{
+    bool gone = copy->gone & TZ_STORE_BIT(i);
+
+    if (!gone && !(copy->damaged & TZ_STORE_BIT(i)))
+        return 0;
+    if (sync->catalog)
+        return tz_catalog_set_copy(sync->catalog, copy->object, sync->repo->store_ids[i],
+                                   gone ? TZ_COPY_MISSING : TZ_COPY_DAMAGED, err);
+    if (!gone)
+        tz_repo_warn(sync->repo, "'%s' in store '%s' is damaged; 'tozai verify --heal' replaces it",
+                     copy->name, tz_mirror_name(sync->mirror, i));
+    return 0;
+}
+
 static int note_sources(struct tz_sync *sync, const struct tz_sync_copy *copy, struct tz_error *err)
 {
     for (size_t i = 0; i < tz_mirror_count(sync->mirror); i++)
-        if (((copy->damaged | copy->gone) & TZ_STORE_BIT(i)) &&
-            tz_catalog_set_copy(sync->catalog, copy->object, sync->repo->store_ids[i],
-                                copy->gone & TZ_STORE_BIT(i) ? TZ_COPY_MISSING : TZ_COPY_DAMAGED,
-                                err))
+        if (note_source(sync, copy, i, err))
             return -1;
     return 0;
 }
@@ -236,4 +250,20 @@ int tz_sync_drain(struct tz_sync *sync, struct tz_error *err)
         tz_debug("%s", ignored.message);
     tz_sync_warn(sync);
     return tz_sync_take_results(sync, err);
+}
+
+void tz_sync_tear_down(struct tz_sync *sync)
+{
+    struct tz_error ignored = {0};
+
+    tz_pool_free(sync->pool);
+    for (size_t i = 0; i < TZ_SYNC_READERS; i++) {
+        tz_blob_drop(sync->copies[i].room);
+        tz_blob_drop(sync->copies[i].blob);
+    }
+    /* After a failure: what was stored all the same. */
+    if (tz_sync_take_results(sync, &ignored))
+        tz_debug("%s", ignored.message);
+    free(sync->pending);
+    tz_presence_clear(&sync->presence);
 }

@@ -19,6 +19,7 @@ struct tz_repo {
     uint8_t slot[TZ_HASH_SIZE]; /* that opened */
     int64_t store_ids[TZ_MIRROR_MAX_STORES];
     int lock_fd;
+    const char *fill; /* of the options */
     tz_warn_fn *warn;
     void *warn_arg;
 };

@@ -159,6 +159,7 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
         return tz_fail_nomem(err);
     repo->lock_fd = -1;
     repo->config = options->config;
+    repo->fill = options->fill;
     repo->warn = options->warn;
     repo->warn_arg = options->warn_arg;
 
@@ -168,10 +169,12 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
         return -1;
     if (tz_repo_open_stores(&repo->mirror, repo->config, options->only_store, false,
                             options->read_only, err) ||
-        tz_repo_check_stores(repo, options->fill_empty, err) ||
-        tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) ||
-        tz_repo_use_probes(repo, options->writes && !options->read_only, err) ||
-        tz_repo_refresh(repo, err) || set_reach(repo, err))
+        tz_repo_check_stores(repo, options->fill_empty, err))
+        return -1;
+    if (!options->keyless &&
+        (tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) ||
+         tz_repo_use_probes(repo, options->writes && !options->read_only, err) ||
+         tz_repo_refresh(repo, err) || set_reach(repo, err)))
         return -1;
     *ret = TZ_TAKE(repo);
     return 0;

@@ -167,8 +167,14 @@ void tz_repo_put_out(struct tz_repo *repo, size_t i, const struct tz_error *why)
 static int fill_store(struct tz_repo *repo, size_t i, struct tz_error *err)
 {
     struct tz_store *store = tz_mirror_store(repo->mirror, i);
+    struct tz_slot_info info;
     struct tz_error why = {0};
 
+    if (tz_repo_whose_slots(repo, i, &info) && !same_id(info.repo_id, repo->descriptor.repo_id)) {
+        (void)tz_fail(err, TZ_INVALID, "store '%s' has key slots of another repository",
+                      tz_mirror_name(repo->mirror, i));
+        return tz_hint(err, "check the url of [store %s]", tz_mirror_name(repo->mirror, i));
+    }
     if (tz_repo_ask_region(repo, i, &why)) {
         tz_repo_put_out(repo, i, &why);
         return 0;
@@ -183,7 +189,8 @@ static int handle_missing(struct tz_repo *repo, size_t i, bool fill_empty, struc
     struct tz_error why = {0};
     const char *name = tz_mirror_name(repo->mirror, i);
 
-    if (fill_empty && repo->descriptor_bytes.len > 0)
+    if (fill_empty && repo->descriptor_bytes.len > 0 &&
+        (!repo->fill || strcmp(repo->fill, name) == 0))
         return fill_store(repo, i, err);
     (void)tz_fail(&why, TZ_NOT_FOUND, "it holds no repository");
     (void)tz_hint(&why, "run 'tozai sync --to %s' to fill an empty store from the others", name);

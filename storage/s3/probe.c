@@ -55,7 +55,7 @@ static int try_range(struct trial *trial, struct tz_error *err)
 
     if (trial->bytes.len < RANGE_BEGIN + RANGE_LEN)
         return 0;
-    if (tz_store_driver_s3.get(trial->store, trial->name, RANGE_BEGIN, RANGE_LEN, &part, err))
+    if (tz_store_driver_s3.get(trial->store, trial->name, RANGE_BEGIN, RANGE_LEN, 0, &part, err))
         return -1;
     trial->probe->parts[TZ_PROBE_RANGES] =
         yes_if(part.len == RANGE_LEN &&
@@ -208,7 +208,7 @@ int tz_s3_probe(void *state, const struct tz_probe_options *options, struct tz_p
         try_region, try_versioning, try_range, try_condition, try_hash,
     };
     struct trial trial = {.store = state, .name = options->name, .probe = ret};
-    int status = tz_store_driver_s3.get(state, options->name, 0, OBJECT_MAX, &trial.bytes, err);
+    int status = tz_store_driver_s3.get(state, options->name, 0, OBJECT_MAX, 0, &trial.bytes, err);
 
     for (size_t i = 0; i < TZ_COUNT(trials) && !status; i++) {
         struct tz_error why = {0};

@@ -46,6 +46,12 @@ void tz_catalog_rollback(struct tz_catalog *catalog);
 int tz_catalog_store(struct tz_catalog *catalog, const char *name, const char *url,
                      const char *location, int64_t *ret_store, struct tz_error *err) TZ_MUST_CHECK;
 
+int tz_catalog_knows_store(struct tz_catalog *catalog, const char *name, bool *ret,
+                           struct tz_error *err) TZ_MUST_CHECK;
+/* Its number, its copies and the checks of it are gone.  One that is not known does not matter. */
+int tz_catalog_forget_store(struct tz_catalog *catalog, const char *name,
+                            struct tz_error *err) TZ_MUST_CHECK;
+
 /* Objects and their copies. */
 enum tz_copy_state {
     TZ_COPY_UNKNOWN = 0,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tozai/util/banned.h"
 
@@ -226,6 +227,9 @@ void tz_mirror_free(struct tz_mirror *mirror)
         while (lane->started > 0)
             (void)pthread_join(lane->threads[--lane->started], NULL);
         tz_mirror_items_clear(&lane->queue);
+        if (lane->spool.folder)
+            (void)rmdir(lane->spool.folder);
+        free(lane->spool.folder);
         tz_store_free(lane->store);
         free(lane->name);
         (void)pthread_cond_destroy(&lane->work);

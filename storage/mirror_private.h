@@ -13,7 +13,11 @@
 /* An object on its way to one store, and then the result of it. */
 struct tz_mirror_item {
     struct tz_mirror_item *next;
-    struct tz_blob *blob; /* NULL in a result */
+    struct tz_blob *blob; /* NULL in a result, and while it is in a file */
+    uint64_t weight;      /* what it counts in a queue */
+    char *file;           /* in the spool; NULL: none */
+    size_t len;           /* of the file, and its hash */
+    uint8_t hash[TZ_HASH_SIZE];
     uint64_t tag;
     size_t store;
     bool stored;
@@ -28,6 +32,14 @@ struct tz_mirror_items {
 };
 
 #define TZ_MIRROR_WRITERS_MAX 16
+
+/* Where a store's objects wait that have no room in memory (mirror_spool.c). */
+struct tz_mirror_spool {
+    char *folder; /* NULL: none */
+    uint64_t max_bytes, bytes;
+    size_t waiting; /* objects of the queue that are there */
+    uint64_t next;  /* number of a file */
+};
 
 /* How fast a store gives what it is asked for (mirror_pace.c). */
 struct tz_mirror_pace {
@@ -48,9 +60,10 @@ struct tz_mirror_lane {
     bool out;
     struct tz_error error;        /* why it is out */
     struct tz_mirror_items queue; /* without the one that is being written */
-    uint64_t queue_bytes;         /* with it */
-    unsigned busy;                /* writers that write */
-    bool alone;                   /* what is being written lets nothing beside it */
+    uint64_t queue_bytes;         /* with it, but without what waits in files */
+    struct tz_mirror_spool spool;
+    unsigned busy; /* writers that write */
+    bool alone;    /* what is being written lets nothing beside it */
     struct tz_mirror_pace pace;
     pthread_cond_t work;
     pthread_t threads[TZ_MIRROR_WRITERS_MAX];
@@ -81,6 +94,16 @@ bool tz_mirror_pause(struct tz_mirror *mirror, const struct tz_mirror_lane *lane
 void tz_mirror_lane_fail(struct tz_mirror_lane *lane, const struct tz_error *why);
 /* Locked: -1, with the reason of each store in the text, if no store of the mask can be written. */
 int tz_mirror_check_usable(struct tz_mirror *mirror, uint32_t mask, struct tz_error *err);
+
+/* Locked. */
+bool tz_mirror_spool_has_room(const struct tz_mirror_lane *lane, uint64_t weight);
+/* Not locked, only by the thread that puts: the blob becomes a file. */
+int tz_mirror_spool_write(struct tz_mirror_lane *lane, struct tz_mirror_item *item,
+                          struct tz_error *err) TZ_MUST_CHECK;
+/* Not locked: the file becomes a blob again. */
+int tz_mirror_spool_read(struct tz_mirror_item *item, struct tz_error *err) TZ_MUST_CHECK;
+/* Remove the file, if there is one. */
+void tz_mirror_spool_drop(struct tz_mirror_item *item);
 
 /* Locked, all three.  In which time a read of len bytes from there is likely to come. */
 double tz_mirror_pace_expect(const struct tz_mirror_lane *lane, size_t len, int64_t now_ns);

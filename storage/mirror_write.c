@@ -11,6 +11,7 @@
 
 static void item_free(struct tz_mirror_item *item)
 {
+    tz_mirror_spool_drop(item);
     tz_blob_drop(item->blob);
     free(item);
 }
@@ -49,10 +50,22 @@ static uint64_t weight(const struct tz_blob *blob)
 /* Results are the items themselves, so that a writer that is done never lacks memory to say so. */
 static void finish(struct tz_mirror *mirror, struct tz_mirror_item *item, bool stored)
 {
+    tz_mirror_spool_drop(item);
     tz_blob_drop(item->blob);
     item->blob = NULL;
     item->stored = stored;
     tz_mirror_items_add(&mirror->results, item);
+}
+
+/* Locked: an object of the queue will not be written. */
+static void leave_queue(struct tz_mirror_lane *lane, const struct tz_mirror_item *item)
+{
+    if (item->file) {
+        lane->spool.waiting--;
+        lane->spool.bytes -= item->weight;
+    } else {
+        lane->queue_bytes -= item->weight;
+    }
 }
 
 void tz_mirror_lane_fail(struct tz_mirror_lane *lane, const struct tz_error *why)
@@ -64,7 +77,7 @@ void tz_mirror_lane_fail(struct tz_mirror_lane *lane, const struct tz_error *why
     lane->error = *why;
     for (struct tz_mirror_item *item = tz_mirror_items_take(&lane->queue); item;
          item = tz_mirror_items_take(&lane->queue)) {
-        lane->queue_bytes -= weight(item->blob);
+        leave_queue(lane, item);
         finish(lane->mirror, item, false);
     }
     (void)pthread_cond_broadcast(&lane->mirror->changed);
@@ -139,6 +152,21 @@ static bool may_write(const struct tz_mirror_lane *lane)
     return lane->busy == 0 || (!lane->alone && !lane->queue.first->alone);
 }
 
+/* Locked before and after: bring an object back into memory that waited in a file. */
+static int unspool(struct tz_mirror_lane *lane, struct tz_mirror_item *item, struct tz_error *err)
+{
+    if (!item->file)
+        return 0;
+    lane->spool.waiting--;
+    lane->queue_bytes += item->weight;
+    tz_mirror_unlock(lane->mirror);
+    int status = tz_mirror_spool_read(item, err);
+    tz_mirror_lock(lane->mirror);
+    lane->spool.bytes -= item->weight;
+    (void)pthread_cond_broadcast(&lane->mirror->changed);
+    return status;
+}
+
 /* Locked: write the first object of the queue. */
 static void write_next(struct tz_mirror_lane *lane)
 {
@@ -147,12 +175,13 @@ static void write_next(struct tz_mirror_lane *lane)
     struct tz_error error = {0};
     lane->busy++;
     lane->alone = item->alone;
+    bool stored = unspool(lane, item, &error) == 0;
     tz_mirror_unlock(mirror);
-    bool stored = put_with_retries(lane, item, &error) == 0;
+    stored = stored && put_with_retries(lane, item, &error) == 0;
     tz_mirror_lock(mirror);
     lane->busy--;
     lane->alone = false;
-    lane->queue_bytes -= weight(item->blob);
+    lane->queue_bytes -= item->weight;
     finish(mirror, item, stored);
     if (!stored)
         tz_mirror_lane_fail(lane, &error);
@@ -183,6 +212,7 @@ static int add_item(struct tz_mirror_items *items, const char *name, struct tz_b
         return tz_fail_nomem(err);
     memcpy(item->name, name, strlen(name) + 1);
     item->blob = tz_blob_hold(blob);
+    item->weight = weight(blob);
     item->tag = tag;
     item->store = store;
     item->alone = alone;
@@ -190,27 +220,39 @@ static int add_item(struct tz_mirror_items *items, const char *name, struct tz_b
     return 0;
 }
 
-static bool has_room(const struct tz_mirror *mirror, uint32_t mask, const struct tz_blob *blob)
+static bool fits_memory(const struct tz_mirror_lane *lane, uint64_t bytes)
 {
-    for (size_t i = 0; i < mirror->count; i++) {
-        const struct tz_mirror_lane *lane = &mirror->lanes[i];
-        uint64_t most =
-            lane->local ? mirror->options.queue_bytes : mirror->options.remote_queue_bytes;
-        if ((mask & 1U << i) && !lane->out && lane->queue_bytes > 0 &&
-            lane->queue_bytes + weight(blob) > most)
+    const struct tz_mirror_options *options = &lane->mirror->options;
+    uint64_t most = lane->local ? options->queue_bytes : options->remote_queue_bytes;
+    return lane->queue_bytes == 0 || lane->queue_bytes + bytes <= most;
+}
+
+/* Behind objects that wait in files, and where there is no room in memory. */
+static bool belongs_in_spool(const struct tz_mirror_lane *lane, uint64_t bytes)
+{
+    return lane->spool.waiting > 0 || !fits_memory(lane, bytes);
+}
+
+/* Locked: does every store that is not out have a place for its item? */
+static bool has_room(struct tz_mirror *mirror, const struct tz_mirror_items *items)
+{
+    for (const struct tz_mirror_item *item = items->first; item; item = item->next) {
+        const struct tz_mirror_lane *lane = &mirror->lanes[item->store];
+        if (!lane->out && !item->file && belongs_in_spool(lane, item->weight) &&
+            !(lane->spool.folder && tz_mirror_spool_has_room(lane, item->weight)))
             return false;
     }
     return true;
 }
 
 /* Locked: wait until every usable store of the mask has room. */
-static int wait_for_room(struct tz_mirror *mirror, uint32_t mask, const struct tz_blob *blob,
-                         struct tz_error *err)
+static int wait_for_room(struct tz_mirror *mirror, uint32_t mask,
+                         const struct tz_mirror_items *items, struct tz_error *err)
 {
     for (;;) {
         if (tz_mirror_check_usable(mirror, mask, err))
             return -1;
-        if (has_room(mirror, mask, blob))
+        if (has_room(mirror, items))
             return 0;
         if (tz_interrupt_check(err))
             return -1;
@@ -218,14 +260,56 @@ static int wait_for_room(struct tz_mirror *mirror, uint32_t mask, const struct t
     }
 }
 
+/* Locked before and after.  A disk that is full is no error: the spool is then as large as it
+ * could become, and the object has to wait. */
+static bool spool_item(struct tz_mirror_lane *lane, struct tz_mirror_item *item)
+{
+    struct tz_error why = {0};
+
+    lane->spool.bytes += item->weight;
+    tz_mirror_unlock(lane->mirror);
+    int status = tz_mirror_spool_write(lane, item, &why);
+    tz_mirror_lock(lane->mirror);
+    if (!status)
+        return true;
+    tz_debug("the spool of store '%s' grows no further: %s", lane->name, why.message);
+    lane->spool.bytes -= item->weight;
+    lane->spool.max_bytes = lane->spool.bytes;
+    return false;
+}
+
+/* Locked before and after: write the files of those that belong there; false: wait again. */
+static bool spool_items(struct tz_mirror *mirror, const struct tz_mirror_items *items)
+{
+    for (struct tz_mirror_item *item = items->first; item; item = item->next) {
+        struct tz_mirror_lane *lane = &mirror->lanes[item->store];
+        if (!lane->out && !item->file && belongs_in_spool(lane, item->weight) &&
+            !spool_item(lane, item))
+            return false;
+    }
+    return has_room(mirror, items);
+}
+
+/* Locked: items that will not be queued give their places back. */
+static void give_up(struct tz_mirror *mirror, const struct tz_mirror_items *items)
+{
+    for (const struct tz_mirror_item *item = items->first; item; item = item->next)
+        if (item->file)
+            mirror->lanes[item->store].spool.bytes -= item->weight;
+}
+
 static void queue_item(struct tz_mirror *mirror, struct tz_mirror_item *item)
 {
     struct tz_mirror_lane *lane = &mirror->lanes[item->store];
+    if (item->file)
+        lane->spool.waiting++;
+    else
+        lane->queue_bytes += item->weight;
     if (lane->out) {
+        leave_queue(lane, item);
         finish(mirror, item, false);
         return;
     }
-    lane->queue_bytes += weight(item->blob);
     tz_mirror_items_add(&lane->queue, item);
     (void)pthread_cond_signal(&lane->work);
 }
@@ -249,7 +333,12 @@ int tz_mirror_put(struct tz_mirror *mirror, const char *name, struct tz_blob *bl
             return -1;
 
     tz_mirror_lock(mirror);
-    int status = wait_for_room(mirror, mask, blob, err);
+    int status;
+    do
+        status = wait_for_room(mirror, mask, &items, err);
+    while (!status && !spool_items(mirror, &items));
+    if (status)
+        give_up(mirror, &items);
     while (!status && items.first)
         queue_item(mirror, tz_mirror_items_take(&items));
     tz_mirror_unlock(mirror);

@@ -6,6 +6,8 @@
 
 #include "tozai/util/banned.h"
 
+#define DEFAULT_SPOOL (UINT64_C(1) << 30)
+
 static const char *setting(const struct tz_config_store *store, const char *key)
 {
     return tz_config_pair_value(store->more, store->more_count, NULL, key, 0);
@@ -18,6 +20,13 @@ static uint64_t number(const struct tz_config_store *store, const char *key)
     uint64_t value = 0;
 
     return text && !tz_size_parse(text, &value, NULL) ? value : 0;
+}
+
+uint64_t tz_config_store_spool(const struct tz_config_store *store, bool local)
+{
+    if (!setting(store, "spool"))
+        return local ? 0 : DEFAULT_SPOOL;
+    return number(store, "spool");
 }
 
 static enum tz_store_path path_style(const struct tz_config_store *store)

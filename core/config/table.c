@@ -55,6 +55,7 @@ static const struct tz_key_rule store_keys[] = {
     {.name = "location", .kind = TZ_VALUE_TEXT, STORE(location)},
     {.name = "timeout", .kind = TZ_VALUE_DURATION, .min = 1, .max = DAY, STORE(timeout_s)},
     {.name = "upload_limit", .kind = TZ_VALUE_SIZE, .min = KIB, .max = UINT64_MAX},
+    {.name = "spool", .kind = TZ_VALUE_SIZE, .max = UINT64_MAX},
     {.name = "download_limit", .kind = TZ_VALUE_SIZE, .min = KIB, .max = UINT64_MAX},
     {.name = "connections", .kind = TZ_VALUE_NUMBER, .min = 1, .max = 256, .fits = TZ_FITS_S3},
     {.name = "endpoint", .kind = TZ_VALUE_TEXT, .check = tz_check_http_url, .fits = TZ_FITS_S3},

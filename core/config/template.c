@@ -35,7 +35,7 @@ static const char s3_text[] =
     "# object_lock = compliance         # none, governance or compliance\n"
     "# ca_file = /etc/tozai/ca.pem\n"
     "# storage_class = STANDARD_IA\n"
-    "# connections = 8\n";
+    "# connections = 12\n";
 
 static const char limits_text[] = "# timeout = 60s\n"
                                   "# upload_limit = 20M               # a second\n"

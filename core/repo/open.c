@@ -107,6 +107,16 @@ int tz_repo_lock(const struct tz_config *config, const char *what, int *ret_fd,
     return 0;
 }
 
+static const struct tz_config_store *configured(const struct tz_repo *repo, size_t i)
+{
+    const char *name = tz_mirror_name(repo->mirror, i);
+
+    for (size_t k = 0; k < repo->config->store_count; k++)
+        if (strcmp(repo->config->stores[k].name, name) == 0)
+            return &repo->config->stores[k];
+    return NULL;
+}
+
 /* A damaged catalog is only a cache: it is put aside and made anew from the stores. */
 static int open_catalog(struct tz_repo *repo, struct tz_error *err)
 {
@@ -124,15 +134,11 @@ static int open_catalog(struct tz_repo *repo, struct tz_error *err)
             return -1;
     }
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
-        const char *name = tz_mirror_name(repo->mirror, i);
-        const struct tz_config_store *found = NULL;
+        const struct tz_config_store *found = configured(repo, i);
 
-        for (size_t k = 0; k < repo->config->store_count; k++)
-            if (strcmp(repo->config->stores[k].name, name) == 0)
-                found = &repo->config->stores[k];
-        if (tz_catalog_store(repo->catalog, name, found ? found->url : "",
-                             found && found->location ? found->location : "", &repo->store_ids[i],
-                             err))
+        if (tz_catalog_store(
+                repo->catalog, tz_mirror_name(repo->mirror, i), found ? found->url : "",
+                found && found->location ? found->location : "", &repo->store_ids[i], err))
             return -1;
     }
     return 0;
@@ -150,6 +156,27 @@ static int set_reach(struct tz_repo *repo, struct tz_error *err)
             stores[count++] = repo->store_ids[i];
     return tz_catalog_set_reach(repo->catalog, stores, count < tz_mirror_count(mirror) ? count : 0,
                                 err);
+}
+
+/* Under the lock: what stands in the folders belongs to nobody else. */
+static int open_spools(struct tz_repo *repo, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) char *spool = tz_path_join(repo->config->state, "spool");
+
+    if (!spool)
+        return tz_fail_nomem(err);
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
+        const struct tz_config_store *store = configured(repo, i);
+        if (!store || !tz_mirror_usable(repo->mirror, i))
+            continue;
+        bool local = tz_store_features(tz_mirror_store(repo->mirror, i)) & TZ_STORE_LOCAL;
+        TZ_SCOPED(tz_scoped_free) char *folder = tz_path_join(spool, store->name);
+        if (!folder)
+            return tz_fail_nomem(err);
+        if (tz_mirror_spool(repo->mirror, i, folder, tz_config_store_spool(store, local), err))
+            return tz_while(err, "spool of store '%s'", store->name);
+    }
+    return 0;
 }
 
 int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)
@@ -170,6 +197,8 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
     if (tz_repo_open_stores(&repo->mirror, repo->config, options->only_store, false,
                             options->read_only, err) ||
         tz_repo_check_stores(repo, options->fill_empty, err))
+        return -1;
+    if (options->exclusive && !options->read_only && open_spools(repo, err))
         return -1;
     if (!options->keyless &&
         (tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) ||

@@ -123,6 +123,10 @@ const char *tz_config_pair_value(const struct tz_config_pair *pairs, size_t coun
 void tz_config_store_options(const struct tz_config_store *store, struct tz_store_options *ret,
                              struct tz_store_s3_options *ret_s3);
 
+/* spool =, how much of a run may wait in files for a store that is slow; local: it is on this
+ * machine, where the default is 0. */
+uint64_t tz_config_store_spool(const struct tz_config_store *store, bool local);
+
 /* The word of the list that is nearest to word (edit distance), or NULL if none is near. */
 const char *tz_nearest_word(const char *word, const char *const *words, size_t count);
 

@@ -7,8 +7,9 @@
  * whose names begin with `unordered` may overtake each other; any other object is written when all
  * that were put before it are durable, and before any that was put behind it.  A store that fails
  * for good is *out*: what was queued for it and all later puts are reported as not stored there,
- * and the others go on.  A slow store does not stop a fast one until queue_bytes wait for it.  The
- * results of all puts are collected and handed out by tz_mirror_results() on the caller's thread.
+ * and the others go on.  A slow store does not stop a fast one until queue_bytes wait for it in
+ * memory and its spool, if it has one (tz_mirror_spool()), is full.  The results of all puts are
+ * collected and handed out by tz_mirror_results() on the caller's thread.
  *
  * Reading.  The stores are tried in the order of preference (those that are not out and local
  * first, as configured; the others by the time in which they are likely to give it, by how fast
@@ -68,6 +69,15 @@ bool tz_mirror_usable(struct tz_mirror *mirror, size_t i);
 bool tz_mirror_error(struct tz_mirror *mirror, size_t i, struct tz_error *ret);
 /* Take store i out for the rest of the run, for this reason. */
 void tz_mirror_exclude(struct tz_mirror *mirror, size_t i, const struct tz_error *why);
+
+/*
+ * Let objects wait in files of this folder (made 0700; the files 0600) when store i has no room
+ * for them in memory, up to so many bytes.  What an earlier run left there is removed, so the
+ * caller has the folder for itself.  Before the first put.  0 bytes: only remove.  A disk that has
+ * no room for them is no error: then puts wait, as without it.
+ */
+int tz_mirror_spool(struct tz_mirror *mirror, size_t i, const char *folder, uint64_t max_bytes,
+                    struct tz_error *err) TZ_MUST_CHECK;
 
 /* Every store that is usable. */
 #define TZ_MIRROR_ALL UINT32_MAX

@@ -144,10 +144,23 @@ static int put_with_retries(struct tz_mirror_lane *lane, const struct tz_mirror_
     }
 }
 
+static uint64_t most_bytes(const struct tz_mirror_lane *lane)
+{
+    const struct tz_mirror_options *options = &lane->mirror->options;
+    return lane->local ? options->queue_bytes : options->remote_queue_bytes;
+}
+
+/* What comes back from a file is in memory for this store alone, so only half as much of it. */
+static bool may_read_back(const struct tz_mirror_lane *lane, const struct tz_mirror_item *item)
+{
+    return !item->file || lane->queue_bytes == 0 ||
+           lane->queue_bytes + item->weight <= most_bytes(lane) / 2;
+}
+
 /* Locked: may the first object of the queue be written now? */
 static bool may_write(const struct tz_mirror_lane *lane)
 {
-    if (!lane->queue.first)
+    if (!lane->queue.first || !may_read_back(lane, lane->queue.first))
         return false;
     return lane->busy == 0 || (!lane->alone && !lane->queue.first->alone);
 }
@@ -222,9 +235,7 @@ static int add_item(struct tz_mirror_items *items, const char *name, struct tz_b
 
 static bool fits_memory(const struct tz_mirror_lane *lane, uint64_t bytes)
 {
-    const struct tz_mirror_options *options = &lane->mirror->options;
-    uint64_t most = lane->local ? options->queue_bytes : options->remote_queue_bytes;
-    return lane->queue_bytes == 0 || lane->queue_bytes + bytes <= most;
+    return lane->queue_bytes == 0 || lane->queue_bytes + bytes <= most_bytes(lane);
 }
 
 /* Behind objects that wait in files, and where there is no room in memory. */

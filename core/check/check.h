@@ -166,6 +166,7 @@ struct tz_check_worker {
     struct tz_sha256 *digest;
     struct tz_aead *aead;
     struct tz_buf mine, other, tail, plain;
+    struct tz_pool *mate; /* a thread that reads another copy meanwhile; NULL: none */
 };
 struct tz_repo *tz_checker_repo(const struct tz_checker *checker);
 /* copy.c: run on a worker. */

@@ -13,6 +13,18 @@
 
 #define PIECE_LOCAL ((size_t)512 << 10) /* that is compared at once */
 
+/* A part of another copy, read while the same part of ours is. */
+struct ahead {
+    struct tz_job job;
+    struct proof *proof;
+    bool running;
+    size_t store;
+    uint64_t offset;
+    size_t len;
+    int status;
+    struct tz_error why;
+};
+
 struct proof {
     struct tz_check_task *task;
     struct tz_check_worker *worker;
@@ -25,20 +37,68 @@ struct proof {
     size_t piece;    /* bytes that are compared at once */
     uint8_t header[TZ_PACK_HEADER_SIZE];
     uint64_t begin; /* of the directory */
+    struct ahead ahead;
 };
+
+static void read_other(struct tz_job *job, unsigned worker)
+{
+    struct ahead *ahead = (struct ahead *)(void *)job;
+    struct proof *proof = ahead->proof;
+
+    (void)worker;
+    ahead->status = tz_copy_read(proof->task, ahead->store, ahead->offset, ahead->len,
+                                 &proof->worker->other, &ahead->why);
+}
+
+/* Begin to read the first other copy, as compare_others() will want it next. */
+static void look_ahead(struct proof *proof, uint64_t offset, size_t len, bool at_end)
+{
+    size_t i = 0;
+
+    if (!proof->worker->mate || !proof->others || len == 0 || len > proof->piece)
+        return;
+    while (!(proof->others & TZ_STORE_BIT(i)))
+        i++;
+    proof->ahead = (struct ahead){.job.run = read_other,
+                                  .proof = proof,
+                                  .running = true,
+                                  .store = i,
+                                  .offset = offset,
+                                  .len = len + at_end};
+    tz_pool_submit(proof->worker->mate, &proof->ahead.job);
+}
+
+static void end_ahead(struct proof *proof)
+{
+    if (proof->ahead.running)
+        tz_pool_wait(proof->worker->mate, &proof->ahead.job);
+    proof->ahead.running = false;
+}
+
+static int read_to_compare(struct proof *proof, size_t i, uint64_t offset, size_t len,
+                           struct tz_error *err)
+{
+    struct ahead *ahead = &proof->ahead;
+    bool same = ahead->running && ahead->store == i && ahead->offset == offset && ahead->len == len;
+
+    end_ahead(proof);
+    if (!same)
+        return tz_copy_read(proof->task, i, offset, len, &proof->worker->other, err);
+    return ahead->status ? tz_check_pass(err, &ahead->why) : 0;
+}
 
 /* Store i has the same bytes there?  They are read in pieces that stay in the processor's cache. */
 static int compare_copy(struct proof *proof, size_t i, uint64_t offset, const uint8_t *data,
                         size_t len, bool at_end, bool *ret_same, struct tz_error *err)
 {
-    struct tz_buf *other = &proof->worker->other;
+    const struct tz_buf *other = &proof->worker->other;
 
     *ret_same = true;
     for (size_t at = 0; at < len && *ret_same;) {
         size_t part = TZ_MIN(len - at, proof->piece);
         /* One byte more shows a copy that is too long. */
         size_t more = at_end && at + part == len;
-        if (tz_copy_read(proof->task, i, offset + at, part + more, other, err))
+        if (read_to_compare(proof, i, offset + at, part + more, err))
             return -1;
         *ret_same = other->len == part && memcmp(other->data, data + at, part) == 0;
         at += part;
@@ -79,13 +139,17 @@ static int open_header(struct proof *proof, uint8_t key[TZ_KEY_SIZE], struct tz_
     const struct tz_check_task *task = proof->task;
     struct tz_buf *buf = &proof->worker->mine;
 
+    look_ahead(proof, 0, TZ_PACK_HEADER_SIZE, false);
     if (read_mine(proof, 0, TZ_PACK_HEADER_SIZE, false, buf, err))
         return -1;
     memcpy(proof->header, buf->data, TZ_PACK_HEADER_SIZE);
     /* A pack that is good in itself may lie under another one's name. */
     if (task->described && memcmp(proof->header, task->header, TZ_PACK_HEADER_SIZE) != 0)
         return tz_fail(err, TZ_CORRUPT, "its header is not the one that the index names");
-    return tz_pack_header_open(proof->keys, proof->header, key, err);
+    if (tz_pack_header_open(proof->keys, proof->header, key, err))
+        return -1;
+    compare_others(proof, 0, proof->header, TZ_PACK_HEADER_SIZE, false);
+    return 0;
 }
 
 /* Directory and trailer: the first guess at their length is mostly enough. */
@@ -98,6 +162,7 @@ static int open_directory(struct proof *proof, const uint8_t key[TZ_KEY_SIZE], s
     if (task->size < TZ_PACK_HEADER_SIZE + TZ_AEAD_TAG + TZ_PACK_TRAILER_SIZE)
         return tz_fail(err, TZ_CORRUPT, "it is too short");
     size_t len = (size_t)TZ_MIN(task->size - TZ_PACK_HEADER_SIZE, TZ_CHECK_TAIL);
+    look_ahead(proof, task->size - len, len, true);
     if (read_mine(proof, task->size - len, len, true, tail, err) ||
         tz_check_directory_begin(worker->aead, proof->header, key, tail->data, len, task->size,
                                  &proof->begin, err))
@@ -112,7 +177,11 @@ static int open_directory(struct proof *proof, const uint8_t key[TZ_KEY_SIZE], s
     if (tz_check_directory(worker->aead, proof->header, key, data, needed, task->size,
                            &worker->plain, &task->info, err))
         return -1;
-    compare_others(proof, proof->begin, data, needed, true);
+    /* All that was read: what was looked at ahead is just that. */
+    if (needed < len)
+        compare_others(proof, task->size - len, tail->data, len, true);
+    else
+        compare_others(proof, proof->begin, data, needed, true);
     return 0;
 }
 
@@ -172,10 +241,10 @@ static int open_content(struct proof *proof, const uint8_t key[TZ_KEY_SIZE], str
     uint64_t offset = TZ_PACK_HEADER_SIZE;
     uint32_t end = 0;
 
-    compare_others(proof, 0, proof->header, TZ_PACK_HEADER_SIZE, false);
     for (uint32_t first = 0; first < proof->task->info.frame_count; first = end) {
         size_t len;
         end = window_end(proof, first, &len);
+        look_ahead(proof, offset, len, false);
         if (read_mine(proof, offset, len, false, mine, err))
             return -1;
         /* Before opening, which decrypts in place. */
@@ -195,6 +264,7 @@ static int prove(struct proof *proof, struct tz_error *err)
     tz_pack_info_clear(&proof->task->info);
     int failed = open_header(proof, key, err) || open_directory(proof, key, err) ||
                  open_content(proof, key, err);
+    end_ahead(proof);
     tz_wipe(key, sizeof(key));
     if (failed)
         return -1;

@@ -7,8 +7,9 @@
 #include "check.h"
 
 /* How much is read at once.  From a local store not more than stays in the processor's cache. */
-#define TZ_WINDOW_LOCAL  ((size_t)1 << 20)
-#define TZ_WINDOW_REMOTE ((size_t)8 << 20)
+#define TZ_WINDOW_LOCAL ((size_t)1 << 20)
+/* A frame, at least. */
+#define TZ_WINDOW_REMOTE (((size_t)4 << 20) + 4096)
 
 struct tz_store *tz_copy_store(const struct tz_check_task *task, size_t i);
 /* Note what an error in reading or checking a copy says of it; the first fatal one is kept. */

@@ -93,6 +93,7 @@ static int start(struct run *run, struct tz_error *err)
     const struct tz_repo_options wanted = {
         .exclusive = true,
         .writes = !tz_option_given(context, "dry-run"),
+        .spool = true,
     };
 
     if (read_tags(run, err) || tz_context_config(context, &config, err) ||

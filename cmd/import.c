@@ -136,7 +136,7 @@ static void show_storing(void *arg, const struct tz_backup_progress *progress)
 
 static int start(struct run *run, struct tz_error *err)
 {
-    const struct tz_repo_options wanted = {.exclusive = true, .writes = true};
+    const struct tz_repo_options wanted = {.exclusive = true, .writes = true, .spool = true};
 
     if (read_options(run, err) || open_input(run, err) ||
         tz_session_open(&run->session, run->context, &wanted, err) ||

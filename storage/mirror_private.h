@@ -21,6 +21,7 @@ struct tz_mirror_item {
     uint64_t tag;
     size_t store;
     bool stored;
+    bool back;  /* from a file */
     bool alone; /* neither before what came earlier nor behind what comes later */
     char name[TZ_STORE_NAME_MAX + 1];
 };
@@ -37,6 +38,7 @@ struct tz_mirror_items {
 struct tz_mirror_spool {
     char *folder; /* NULL: none */
     uint64_t max_bytes, bytes;
+    uint64_t back;  /* bytes of objects that came back and are being written */
     size_t waiting; /* objects of the queue that are there */
     uint64_t next;  /* number of a file */
 };

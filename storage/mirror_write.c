@@ -150,11 +150,24 @@ static uint64_t most_bytes(const struct tz_mirror_lane *lane)
     return lane->local ? options->queue_bytes : options->remote_queue_bytes;
 }
 
-/* What comes back from a file is in memory for this store alone, so only half as much of it. */
+static bool fits_memory(const struct tz_mirror_lane *lane, uint64_t bytes)
+{
+    return lane->queue_bytes == 0 || lane->queue_bytes + bytes <= most_bytes(lane);
+}
+
+/*
+ * Locked.  What comes back from a file is in memory for this store alone, not shared with others:
+ * so all stores together may have only two thirds of a queue of it.
+ */
 static bool may_read_back(const struct tz_mirror_lane *lane, const struct tz_mirror_item *item)
 {
-    return !item->file || lane->queue_bytes == 0 ||
-           lane->queue_bytes + item->weight <= most_bytes(lane) / 2;
+    const struct tz_mirror *mirror = lane->mirror;
+    uint64_t back = 0;
+
+    for (size_t i = 0; i < mirror->count; i++)
+        back += mirror->lanes[i].spool.back;
+    return !item->file || back == 0 ||
+           (back + item->weight <= most_bytes(lane) / 3 * 2 && fits_memory(lane, item->weight));
 }
 
 /* Locked: may the first object of the queue be written now? */
@@ -172,6 +185,8 @@ static int unspool(struct tz_mirror_lane *lane, struct tz_mirror_item *item, str
         return 0;
     lane->spool.waiting--;
     lane->queue_bytes += item->weight;
+    lane->spool.back += item->weight;
+    item->back = true;
     tz_mirror_unlock(lane->mirror);
     int status = tz_mirror_spool_read(item, err);
     tz_mirror_lock(lane->mirror);
@@ -195,10 +210,13 @@ static void write_next(struct tz_mirror_lane *lane)
     lane->busy--;
     lane->alone = false;
     lane->queue_bytes -= item->weight;
+    lane->spool.back -= item->back ? item->weight : 0;
     finish(mirror, item, stored);
     if (!stored)
         tz_mirror_lane_fail(lane, &error);
-    (void)pthread_cond_broadcast(&lane->work);
+    /* What one store gives back of memory, another one may have waited for. */
+    for (size_t i = 0; i < mirror->count; i++)
+        (void)pthread_cond_broadcast(&mirror->lanes[i].work);
     (void)pthread_cond_broadcast(&mirror->changed);
 }
 
@@ -231,11 +249,6 @@ static int add_item(struct tz_mirror_items *items, const char *name, struct tz_b
     item->alone = alone;
     tz_mirror_items_add(items, item);
     return 0;
-}
-
-static bool fits_memory(const struct tz_mirror_lane *lane, uint64_t bytes)
-{
-    return lane->queue_bytes == 0 || lane->queue_bytes + bytes <= most_bytes(lane);
 }
 
 /* Behind objects that wait in files, and where there is no room in memory. */

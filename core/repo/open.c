@@ -198,7 +198,7 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
                             options->read_only, err) ||
         tz_repo_check_stores(repo, options->fill_empty, err))
         return -1;
-    if (options->exclusive && !options->read_only && open_spools(repo, err))
+    if (options->exclusive && options->spool && open_spools(repo, err))
         return -1;
     if (!options->keyless &&
         (tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) ||

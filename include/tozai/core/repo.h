@@ -23,8 +23,9 @@ struct tz_repo_options {
     bool read_only;                 /* never write to a store */
     bool writes;                    /* will: probe stores that nobody has, and mind the policy */
     bool fill_empty;                /* sync: a store without a descriptor may be filled */
-    bool keyless;                   /* stores and descriptor only: no keys, no catalog (level.h) */
-    const char *fill;               /* the only one that fill_empty holds for; NULL: any */
+    bool spool;       /* with exclusive: what a slow store has no room for waits in files */
+    bool keyless;     /* stores and descriptor only: no keys, no catalog (level.h) */
+    const char *fill; /* the only one that fill_empty holds for; NULL: any */
     bool no_prompt;
     const char *only_store; /* NULL: all; else use just this one */
     tz_warn_fn *warn;

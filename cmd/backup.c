@@ -250,6 +250,28 @@ static int back_up_all(struct run *run, struct tz_error *err)
     return 0;
 }
 
+static uint32_t usable_stores(const struct run *run)
+{
+    struct tz_mirror *mirror = tz_repo_mirror(run->session.repo);
+    uint32_t usable = 0;
+
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+        usable |= (uint32_t)tz_mirror_usable(mirror, i) << i;
+    return usable;
+}
+
+/* Why stores that could be used when the backups began have not got all of it. */
+static void warn_of_lost_stores(const struct run *run, uint32_t usable)
+{
+    struct tz_mirror *mirror = tz_repo_mirror(run->session.repo);
+    struct tz_error why = {0};
+
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+        if ((usable >> i & 1) && tz_mirror_error(mirror, i, &why))
+            tz_warn(run->context, "store '%s' has failed: %s%s%s", tz_mirror_name(mirror, i),
+                    why.message, why.hint[0] ? "; " : "", why.hint);
+}
+
 static int print_json(struct run *run, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_json)
@@ -268,7 +290,10 @@ static int run(struct tz_context *context, struct tz_error *err)
     if (start(&run, err))
         return -1;
     level_stores(&run);
-    if (back_up_all(&run, err) || (context->json && print_json(&run, err)))
+    uint32_t usable = usable_stores(&run);
+    int failed = back_up_all(&run, err);
+    warn_of_lost_stores(&run, usable);
+    if (failed || (context->json && print_json(&run, err)))
         return -1;
     if (run.interrupted)
         return TZ_EXIT_INTERRUPTED;

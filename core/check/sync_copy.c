@@ -29,8 +29,8 @@ void tz_sync_warn(struct tz_sync *sync)
         if ((sync->out & TZ_STORE_BIT(i)) || !tz_mirror_error(sync->mirror, i, &why))
             continue;
         sync->out |= TZ_STORE_BIT(i);
-        tz_repo_warn(sync->repo, "store '%s' is left out: %s", tz_mirror_name(sync->mirror, i),
-                     why.message);
+        tz_repo_warn(sync->repo, "store '%s' is left out: %s%s%s", tz_mirror_name(sync->mirror, i),
+                     why.message, why.hint[0] ? "; " : "", why.hint);
     }
 }
 

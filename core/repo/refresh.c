@@ -211,9 +211,7 @@ static int refresh(struct tz_repo *repo, bool all, struct tz_error *err)
                 *err = why;
             return tz_while(err, "read what store '%s' holds", tz_mirror_name(repo->mirror, i));
         }
-        tz_mirror_exclude(repo->mirror, i, &why);
-        tz_repo_warn(repo, "store '%s' is left out: %s", tz_mirror_name(repo->mirror, i),
-                     why.message);
+        tz_repo_put_out(repo, i, &why);
     }
     return 0;
 }

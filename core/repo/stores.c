@@ -226,8 +226,8 @@ static int look_at(struct look *look, size_t i, struct tz_error *err)
 
     if (!tz_mirror_usable(repo->mirror, i)) {
         if (tz_mirror_error(repo->mirror, i, &why))
-            tz_repo_warn(repo, "store '%s' cannot be used: %s", tz_mirror_name(repo->mirror, i),
-                         why.message);
+            tz_repo_warn(repo, "store '%s' cannot be used: %s%s%s", tz_mirror_name(repo->mirror, i),
+                         why.message, why.hint[0] ? "; " : "", why.hint);
     } else if (look->errors[i].kind == TZ_OK) {
         look->findings[i] = GOOD;
     } else if (look->errors[i].kind == TZ_NOT_FOUND) {

@@ -31,7 +31,7 @@ static json_t *make_probe(const struct tz_probe *probe)
 {
     TZ_SCOPED(tz_scoped_json) json_t *object = json_object();
 
-    for (size_t i = 0; object && i < TZ_PROBE_PARTS; i++)
+    for (enum tz_probe_part i = 0; object && i < TZ_PROBE_PARTS; i++)
         if (json_object_set_new(object, tz_probe_part_name(i),
                                 json_string(tz_probe_answer_name(probe->parts[i]))))
             return NULL;

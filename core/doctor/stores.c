@@ -198,8 +198,9 @@ static void check_regions(const struct tz_doctor_options *options)
 {
     for (size_t i = 0; i < options->config->store_count; i++) {
         const struct tz_config_store *same = find_same_region(options->config, i);
+        bool placed = same && same->location && options->config->stores[i].location;
         if (same && !options->config->allow_same_location)
-            tz_doctor_tell(options, TZ_FINDING_WARN, "places",
+            tz_doctor_tell(options, placed ? TZ_FINDING_OK : TZ_FINDING_WARN, "places",
                            "one disaster takes both: put one of them into another region",
                            "stores %s and %s are in regions of one name", same->name,
                            options->config->stores[i].name);

@@ -76,6 +76,7 @@ struct tz_http_response {
     unsigned status; /* 200 */
     struct tz_buf text;
     struct tz_buf headers;         /* "name: value" lines, names in lower case, a NUL behind each */
+    bool repeated;                 /* it was sent again on a new connection */
     uint64_t uploaded, downloaded; /* bytes of the bodies */
     int64_t first_byte_ns, total_ns; /* how long it took from its turn on */
 };

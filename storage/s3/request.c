@@ -264,6 +264,8 @@ int tz_s3_call(struct tz_s3_store *store, const struct tz_s3_call *call,
 
     for (unsigned tries = 1;; tries++) {
         enum outcome outcome = try_once(&attempt, ret);
+        if (call->repeated && (ret->repeated || tries > 1))
+            *call->repeated = true;
         if (outcome == ANSWERED) {
             earn(store, ret->status);
             return 0;

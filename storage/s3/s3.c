@@ -152,8 +152,14 @@ static int exists(const char *name, struct tz_error *err)
     return tz_fail(err, TZ_EXISTS, "put '%s': the name is taken", name);
 }
 
+/* How a put is to be done, and how it went. */
+struct putting {
+    bool conditional; /* only if there is no such object */
+    bool repeated;    /* it was sent more than once */
+};
+
 static int put_once(struct tz_s3_store *store, const char *name, const void *data, size_t len,
-                    const uint8_t *hash, bool conditional, struct tz_http_response *ret,
+                    const uint8_t *hash, struct putting *how, struct tz_http_response *ret,
                     struct tz_error *err)
 {
     struct tz_s3_call call = {
@@ -163,9 +169,10 @@ static int put_once(struct tz_s3_store *store, const char *name, const void *dat
         .body = data,
         .body_len = len,
         .body_hash = hash,
+        .repeated = &how->repeated,
     };
 
-    if (conditional) {
+    if (how->conditional) {
         tz_s3_add_header(&call, "If-None-Match", "*");
         call.accept[0] = 412;
         call.accept[1] = 501;
@@ -177,20 +184,20 @@ static int put_once(struct tz_s3_store *store, const char *name, const void *dat
 
 /* A name and bytes that do not belong together are put as they are: the caller's hash is wrong. */
 static int put_single(struct tz_s3_store *store, const char *name, const void *data, size_t len,
-                      bool conditional, struct tz_http_response *ret, struct tz_error *err)
+                      struct putting *how, struct tz_http_response *ret, struct tz_error *err)
 {
     uint8_t named[TZ_HASH_SIZE], real[TZ_HASH_SIZE];
     struct tz_error why = {0};
 
     if (!hash_of_name(name, named))
-        return put_once(store, name, data, len, NULL, conditional, ret, err);
-    if (!put_once(store, name, data, len, named, conditional, ret, &why))
+        return put_once(store, name, data, len, NULL, how, ret, err);
+    if (!put_once(store, name, data, len, named, how, ret, &why))
         return 0;
     if (ret->status == 400 && why.kind == TZ_UNAVAILABLE) {
         if (tz_sha256(real, data, len, err))
             return -1;
         if (memcmp(real, named, TZ_HASH_SIZE) != 0)
-            return put_once(store, name, data, len, real, conditional, ret, err);
+            return put_once(store, name, data, len, real, how, ret, err);
     }
     if (err)
         *err = why;
@@ -212,23 +219,40 @@ static void refuse_conditional(struct tz_s3_store *store)
     (void)pthread_mutex_unlock(&store->mutex);
 }
 
+/* Is what is there what was to be put? */
+static int is_same(struct tz_s3_store *store, const char *name, const void *data, size_t len,
+                   bool *ret, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf there = {0};
+
+    if (tz_store_driver_s3.get(store, name, 0, len + 1, &there, err))
+        return -1;
+    *ret = there.len == len && (len == 0 || memcmp(there.data, data, len) == 0);
+    return 0;
+}
+
 /* The server itself refuses a name that is taken.  *ret_done: no more is to be done. */
 static int put_conditional(struct tz_s3_store *store, const char *name, const void *data,
                            size_t len, bool *ret_done, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    struct putting how = {.conditional = true};
 
     *ret_done = false;
     if (len > TZ_S3_SINGLE_MAX || !may_be_conditional(store))
         return 0;
-    if (put_single(store, name, data, len, true, &response, err))
+    if (put_single(store, name, data, len, &how, &response, err))
         return -1;
-    if (response.status == 412)
-        return exists(name, err);
     *ret_done = response.status != 501;
     if (response.status == 501)
         refuse_conditional(store);
-    return 0;
+    if (response.status != 412)
+        return 0;
+    /* By an earlier attempt whose answer was lost? */
+    bool same = false;
+    if (how.repeated && is_same(store, name, data, len, &same, err))
+        return -1;
+    return same ? 0 : exists(name, err);
 }
 
 /*
@@ -252,7 +276,7 @@ static int put_new(struct tz_s3_store *store, const char *name, const void *data
         return exists(name, err);
     if (len > TZ_S3_SINGLE_MAX)
         return tz_s3_put_parts(store, name, data, len, err);
-    return put_single(store, name, data, len, false, &response, err);
+    return put_single(store, name, data, len, &(struct putting){0}, &response, err);
 }
 
 static int s3_put(void *state, const char *name, const void *data, size_t len, bool replace,
@@ -265,7 +289,7 @@ static int s3_put(void *state, const char *name, const void *data, size_t len, b
         return put_new(store, name, data, len, err);
     if (len > TZ_S3_SINGLE_MAX)
         return tz_s3_put_parts(store, name, data, len, err);
-    return put_single(store, name, data, len, false, &response, err);
+    return put_single(store, name, data, len, &(struct putting){0}, &response, err);
 }
 
 static bool has_seen_bucket(struct tz_s3_store *store)

@@ -165,6 +165,45 @@ static void a_configured_region_stays_and_is_spoken_of(void **state)
     assert_int_equal(script.requests, 1);
 }
 
+/* The first answer to a put is lost, after which the condition does not hold any more. */
+static void lose_first(struct http_call *call)
+{
+    unsigned *puts = call->arg;
+
+    (void)http_read_body(call, NULL);
+    if (strcmp(call->method, "PUT") != 0)
+        (void)http_answer(call, 200, "mine", 4);
+    else if (++*puts == 1)
+        http_reset(call);
+    else
+        answer_error(call, 412, "<Error><Code>PreconditionFailed</Code></Error>");
+}
+
+static void a_put_whose_answer_was_lost_is_done(void **state)
+{
+    unsigned puts = 0;
+    TZ_SCOPED(scoped_http_server)
+    struct http_server *server = http_server_start(lose_first, &puts, HTTP_PLAIN);
+    TZ_SCOPED(tz_scoped_store) struct tz_store *store = open_store(server, "x", TZ_STORE_ATOMIC);
+    struct tz_error err = {0};
+
+    (void)state;
+    assert_int_equal(tz_store_put(store, "a", "mine", 4, NULL), 0);
+    assert_int_equal(puts, 2);
+    /* The same on a connection that was kept. */
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf out = {0};
+    assert_int_equal(tz_store_get(store, "b", 0, 4, &out, NULL), 0);
+    puts = 0;
+    assert_int_equal(tz_store_put(store, "a", "mine", 4, NULL), 0);
+    assert_int_equal(puts, 2);
+    /* But what others have put stays theirs. */
+    assert_int_equal(tz_store_put(store, "a", "mine", 4, &err), -1);
+    assert_int_equal(err.kind, TZ_EXISTS);
+    puts = 0;
+    assert_int_equal(tz_store_put(store, "a", "other", 5, &err), -1);
+    assert_int_equal(err.kind, TZ_EXISTS);
+}
+
 static const char *const names[] = {"a", "b", "c"};
 
 #define ERROR(key, code)                                                                           \
@@ -245,6 +284,7 @@ int main(void)
         cmocka_unit_test(what_is_no_place_is_refused),
         cmocka_unit_test(an_open_region_is_what_the_server_says),
         cmocka_unit_test(a_configured_region_stays_and_is_spoken_of),
+        cmocka_unit_test(a_put_whose_answer_was_lost_is_done),
         cmocka_unit_test(a_batch_tells_what_stays),
         cmocka_unit_test(a_batch_that_cannot_be_understood_deleted_nothing),
         cmocka_unit_test(without_batches_each_is_deleted_alone),

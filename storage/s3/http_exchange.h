@@ -39,6 +39,7 @@ struct tz_http_exchange {
     bool continued;      /* the server said "100 Continue" */
     bool expect_removed; /* it is not asked for that */
     bool fresh;          /* on a new connection, since the kept one was closed */
+    bool rewound;        /* curl itself did the same */
     bool room_made;
 
     int64_t started_ns, moved_ns;

@@ -96,7 +96,7 @@ static void fill_in_response(struct tz_http_exchange *exchange)
     (void)curl_easy_getinfo(exchange->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
     (void)curl_easy_getinfo(exchange->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     response->status = (unsigned)status;
-    response->repeated = exchange->fresh;
+    response->repeated = exchange->fresh || exchange->rewound;
     response->uploaded = exchange->sent;
     response->downloaded = (uint64_t)down;
     response->first_byte_ns = (int64_t)first_us * 1000;

@@ -28,6 +28,7 @@ static int rewind_body(void *arg, curl_off_t offset, int origin)
     struct tz_http_exchange *exchange = arg;
     if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > exchange->request->body_len)
         return CURL_SEEKFUNC_FAIL;
+    exchange->rewound = true;
     exchange->sent = (size_t)offset;
     return CURL_SEEKFUNC_OK;
 }

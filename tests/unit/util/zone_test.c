@@ -327,6 +327,69 @@ static void files_of_the_first_version_are_read(void **state)
     tz_zone_free(zone);
 }
 
+/* Version 2: an empty first block, then times of 8 bytes and a rule. */
+static void files_that_contradict_themselves_are_refused(void **state)
+{
+    (void)state;
+    /* clang-format off */
+    static const uint8_t file[] = {
+        'T', 'Z', 'i', 'f', '2', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        'T', 'Z', 'i', 'f', '2', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 4,
+        0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 1, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0x0e, 0x10, 1, 0, 'A', 'A', 'A', 0,
+        '\n', 'A', 'A', 'A', '-', '2', '\n',
+    };
+    static const struct {
+        size_t at;
+        uint8_t byte;
+        const char *message;
+    } faults[] = {
+        {101, 1, "the changes of the time zone are out of order"}, /* the second time as the first */
+        {105, 2, "the changes of the time zone are out of order"}, /* a kind that is not there */
+        {112, 2, "the time zone is more than a day from Greenwich"},
+        {127, 'x', "the time zone's rule 'AAA-x' cannot be read"},
+        {127, 0, "the time zone's rule for the future cannot be read"},
+        {122, ' ', "the time zone's file is cut short"},
+        {83, 0, "the time zone has 0 kinds of time"},
+        {48, ' ', "this is not the file of a time zone"},
+    };
+    /* clang-format on */
+    struct tz_zone *zone = NULL;
+    struct tz_error err = {0};
+
+    if (tz_zone_read(&zone, file, sizeof(file), &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(offset_at(zone, 65535), 0);
+    assert_int_equal(offset_at(zone, 65536), 3600);
+    assert_int_equal(offset_at(zone, 131072), 7200);
+    tz_zone_free(zone);
+    for (size_t i = 0; i < TZ_COUNT(faults); i++) {
+        uint8_t bad[sizeof(file)];
+        struct tz_zone *none = NULL;
+        memcpy(bad, file, sizeof(file));
+        bad[faults[i].at] = faults[i].byte;
+        if (tz_zone_read(&none, bad, sizeof(bad), &err) == 0)
+            fail_msg("byte %zu", faults[i].at);
+        assert_string_equal(err.message, faults[i].message);
+    }
+}
+
+static void a_second_begins_at_its_first_nanosecond(void **state)
+{
+    (void)state;
+    struct tz_zone *zone = must_open("UTC");
+    struct tz_local_time local;
+
+    tz_zone_local(zone, -1, &local);
+    assert_int_equal(local.days, -1);
+    assert_int_equal(local.second, 59);
+    tz_zone_local(zone, 0, &local);
+    assert_int_equal(local.days, 0);
+    tz_zone_free(zone);
+}
+
 static void dates_and_days_are_each_others_inverse(void **state)
 {
     (void)state;
@@ -364,6 +427,8 @@ int main(void)
         cmocka_unit_test(every_cut_of_a_file_is_refused),
         cmocka_unit_test(a_zone_that_counts_leap_seconds_is_refused),
         cmocka_unit_test(files_of_the_first_version_are_read),
+        cmocka_unit_test(files_that_contradict_themselves_are_refused),
+        cmocka_unit_test(a_second_begins_at_its_first_nanosecond),
         cmocka_unit_test(dates_and_days_are_each_others_inverse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

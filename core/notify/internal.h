@@ -8,7 +8,7 @@
 
 #define TZ_NOTICE_MAIL    1U
 #define TZ_NOTICE_WEBHOOK 2U
-#define TZ_NOTICE_MAX     65536 /* bytes of a kept one */
+#define TZ_NOTICE_MAX     ((size_t)65536) /* bytes of text */
 
 /* One that is to be delivered, now or again. */
 struct tz_pending {

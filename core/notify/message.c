@@ -91,23 +91,23 @@ int tz_pending_write(const struct tz_pending *pending, bool with_channels, struc
 int tz_pending_read(struct tz_pending *ret, const void *data, size_t len, struct tz_error *err)
 {
     TZ_SCOPED(scoped_json) json_t *document = json_loadb(data, len, 0, NULL);
-    TZ_SCOPED(tz_scoped_pending) struct tz_pending pending = {0};
     const char *host, *subject, *text;
     json_int_t time_ns, bits, channels;
 
     if (json_unpack(document, "{s:s, s:s, s:s, s:I, s:I, s:I}", "host", &host, "subject", &subject,
                     "text", &text, "time_ns", &time_ns, "event_bits", &bits, "channels", &channels))
         return tz_fail(err, TZ_CORRUPT, "it is not a notice");
-    pending = (struct tz_pending){.events = (unsigned)bits,
-                                  .channels = (unsigned)channels,
-                                  .time_ns = time_ns,
-                                  .host = strdup(host),
-                                  .subject = strdup(subject),
-                                  .text = strdup(text)};
-    if (!pending.host || !pending.subject || !pending.text)
+    struct tz_pending pending = {.events = (unsigned)bits,
+                                 .channels = (unsigned)channels,
+                                 .time_ns = time_ns,
+                                 .host = strdup(host),
+                                 .subject = strdup(subject),
+                                 .text = strdup(text)};
+    if (!pending.host || !pending.subject || !pending.text) {
+        tz_pending_clear(&pending);
         return tz_fail_nomem(err);
+    }
     *ret = pending;
-    pending = (struct tz_pending){0};
     return 0;
 }
 

@@ -101,8 +101,35 @@ static const char step_1[] =
 static const char step_2[] =
     "CREATE INDEX generations_by_source ON generations(source, time_ns DESC, id DESC);";
 
+/* What index objects and tombstones name, for prune.  They are read again, since nobody noted it. */
+static const char step_3[] =
+    "CREATE TABLE index_packs("
+    "  index_object INTEGER NOT NULL REFERENCES objects(id) ON DELETE CASCADE,"
+    "  hash BLOB NOT NULL CHECK (length(hash) = 32),"
+    "  PRIMARY KEY (index_object, hash)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX index_packs_by_hash ON index_packs(hash);"
+
+    "CREATE TABLE tombstones("
+    "  object INTEGER PRIMARY KEY REFERENCES objects(id) ON DELETE CASCADE,"
+    "  seen_ns INTEGER NOT NULL, gone_ns INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE tombstone_packs("
+    "  tombstone INTEGER NOT NULL REFERENCES tombstones(object) ON DELETE CASCADE,"
+    "  hash BLOB NOT NULL CHECK (length(hash) = 32),"
+    "  PRIMARY KEY (tombstone, hash)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX tombstone_packs_by_hash ON tombstone_packs(hash);"
+
+    "CREATE TABLE tombstone_marks("
+    "  tombstone INTEGER NOT NULL REFERENCES tombstones(object) ON DELETE CASCADE,"
+    "  store INTEGER NOT NULL REFERENCES stores(id),"
+    "  newest_ns INTEGER NOT NULL, after_ns INTEGER NOT NULL,"
+    "  PRIMARY KEY (tombstone, store)) STRICT, WITHOUT ROWID;"
+
+    "UPDATE copies SET state = 0 WHERE state = 1"
+    "  AND object IN (SELECT id FROM objects WHERE kind IN (4, 7));";
+
 /* Run inside of a transaction, where foreign keys cannot be turned off. */
-static const char *const steps[] = {step_1, step_2};
+static const char *const steps[] = {step_1, step_2, step_3};
 
 unsigned tz_schema_latest(void)
 {

@@ -1,3 +1,4 @@
+#include "../catalog/prune.h"
 #include "packer.h"
 
 #include <string.h>
@@ -5,12 +6,21 @@
 /* An index object is written when it lists this much. */
 #define INDEX_BYTES (4U << 20)
 
+static void free_flight(struct flight *flight)
+{
+    if (!flight)
+        return;
+    tz_pack_info_clear(&flight->info);
+    tz_buf_clear(&flight->names);
+    free(flight);
+}
+TZ_DEFINE_SCOPED(struct flight *, scoped_flight, free_flight)
+
 void tz_packer_free_flights(struct tz_packer *packer)
 {
     for (struct flight *flight = packer->flights, *next; flight; flight = next) {
         next = flight->next;
-        tz_pack_info_clear(&flight->info);
-        free(flight);
+        free_flight(flight);
     }
     packer->flights = NULL;
 }
@@ -57,12 +67,17 @@ static bool any_usable(const struct tz_packer *packer, uint32_t mask)
     return false;
 }
 
+static int name_pack(void *arg, const struct tz_pack_info *info, struct tz_error *err)
+{
+    return tz_buf_append(arg, info->hash, TZ_HASH_SIZE, err);
+}
+
 int tz_packer_send_index(struct tz_packer *packer, const struct tz_buf *body, uint32_t mask,
                          struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
     TZ_SCOPED(tz_scoped_blob) struct tz_blob *blob = NULL;
-    TZ_SCOPED(tz_scoped_free) struct flight *flight = calloc(1, sizeof(*flight));
+    TZ_SCOPED(scoped_flight) struct flight *flight = calloc(1, sizeof(*flight));
     uint8_t hash[TZ_HASH_SIZE];
 
     if (!flight)
@@ -74,6 +89,7 @@ int tz_packer_send_index(struct tz_packer *packer, const struct tz_buf *body, ui
     }
     if (tz_object_seal(tz_repo_keys(packer->repo), TZ_OBJECT_INDEX, "index", body->data, body->len,
                        &object, err) ||
+        tz_index_read(body->data, body->len, name_pack, &flight->names, err) ||
         tz_sha256(hash, object.data, object.len, err) ||
         tz_blob_copy(&blob, object.data, object.len, err))
         return -1;
@@ -113,6 +129,9 @@ static int note(struct tz_packer *packer, struct flight *flight, struct tz_error
                                 stored ? TZ_COPY_PRESENT : TZ_COPY_MISSING, err))
             return -1;
     }
+    for (size_t at = 0; at < flight->names.len; at += TZ_HASH_SIZE)
+        if (tz_catalog_note_index(catalog, object, flight->names.data + at, err))
+            return -1;
     return 0;
 }
 
@@ -138,8 +157,7 @@ static int land_one(struct tz_packer *packer, struct flight **at, struct tz_erro
     }
     if (!failed && flight->is_index)
         failed = tz_packer_note_indexed(packer, err);
-    tz_pack_info_clear(&flight->info);
-    free(flight);
+    free_flight(flight);
     return failed ? -1 : 0;
 }
 

@@ -76,6 +76,16 @@ int tz_repo_unlock_secret(const struct tz_config *config, bool no_prompt, bool c
                           struct tz_unlock *ret, struct tz_error *err) TZ_MUST_CHECK;
 int tz_repo_open_keys(struct tz_repo *repo, const struct tz_repo_options *options,
                       struct tz_error *err) TZ_MUST_CHECK;
+/* doubt.c */
+/*
+ * Index objects go with the packs that they describe, or others take their place.  Packs of store i
+ * that none describes any more are looked for, even if we slept through the whole life of the
+ * tombstone that named them: without an index the catalog's belief has no ground.
+ */
+int tz_repo_doubt_packs(struct tz_repo *repo, size_t i, struct tz_error *err) TZ_MUST_CHECK;
+/* Forget generations that a prune forgot, here or elsewhere: no store has them, and a tombstone
+ * says that this was meant.  Others that have gone are missed (verify). */
+int tz_repo_forget_gone(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
 /* learn.c: note an object that was found in store i. */
 int tz_repo_learn(struct tz_repo *repo, size_t i, const char *name, uint64_t size,
                   struct tz_error *err) TZ_MUST_CHECK;

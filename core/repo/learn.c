@@ -1,3 +1,4 @@
+#include "../catalog/prune.h"
 #include "internal.h"
 
 #include <string.h>
@@ -42,6 +43,7 @@ int tz_listing_read(struct tz_listing *listing, struct tz_store *store, const ch
 struct learning {
     struct tz_repo *repo;
     size_t store;
+    int64_t object; /* that is being read */
 };
 
 /* An index in a store was written after its packs, so they are there too. */
@@ -53,6 +55,7 @@ static int learn_pack(void *arg, const struct tz_pack_info *info, struct tz_erro
     enum tz_copy_state state = TZ_COPY_UNKNOWN;
 
     if (tz_catalog_add_pack(catalog, info, &pack, err) ||
+        tz_catalog_note_index(catalog, learning->object, info->hash, err) ||
         tz_catalog_get_copy(catalog, pack, store, &state, err))
         return -1;
     if (state == TZ_COPY_UNKNOWN || state == TZ_COPY_MISSING)
@@ -63,7 +66,8 @@ static int learn_pack(void *arg, const struct tz_pack_info *info, struct tz_erro
 static int learn_tombstone(void *arg, const uint8_t hash[TZ_HASH_SIZE], struct tz_error *err)
 {
     struct learning *learning = arg;
-    return tz_catalog_condemn(learning->repo->catalog, hash, err);
+
+    return tz_catalog_note_tombstone(learning->repo->catalog, learning->object, hash, err);
 }
 
 static int learn_head(struct tz_repo *repo, const char *name, const struct tz_name *parsed,
@@ -100,7 +104,7 @@ static int learn_sealed(struct tz_repo *repo, size_t i, const char *name,
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
-    struct learning learning = {repo, i};
+    struct learning learning = {repo, i, object};
     char position[TZ_NAME_TEXT];
     enum tz_object_type type = parsed->kind == TZ_NAME_IS_INDEX  ? TZ_OBJECT_INDEX
                                : parsed->kind == TZ_NAME_IS_HEAD ? TZ_OBJECT_HEAD
@@ -128,6 +132,16 @@ static int learn_seal(struct tz_repo *repo, size_t i, const char *name,
     return tz_catalog_add_seal(repo->catalog, parsed->hash, object, err);
 }
 
+/* A prune may delete what was listed before it is read. */
+static bool has_gone(struct tz_repo *repo, size_t i, const char *name, const struct tz_error *why)
+{
+    struct tz_store_stat stat;
+    struct tz_error ignored = {0};
+
+    return why->kind == TZ_NOT_FOUND &&
+           !tz_store_stat(tz_mirror_store(repo->mirror, i), name, &stat, &ignored) && !stat.exists;
+}
+
 int tz_repo_learn(struct tz_repo *repo, size_t i, const char *name, uint64_t size,
                   struct tz_error *err)
 {
@@ -146,7 +160,9 @@ int tz_repo_learn(struct tz_repo *repo, size_t i, const char *name, uint64_t siz
         failed = learn_sealed(repo, i, name, &parsed, object, &why);
     else if (parsed.kind == TZ_NAME_IS_SEAL)
         failed = learn_seal(repo, i, name, &parsed, object, &why);
-    if (failed) {
+    if (failed && has_gone(repo, i, name, &why)) {
+        state = TZ_COPY_MISSING;
+    } else if (failed) {
         if (why.kind == TZ_INTERRUPTED || why.kind == TZ_NOMEM || why.kind == TZ_NOSPC ||
             why.kind == TZ_UNSUPPORTED || why.kind == TZ_BUSY) {
             if (err)

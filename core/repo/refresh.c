@@ -189,7 +189,7 @@ static int learn_store(struct reading *reading, size_t i, struct tz_error *err)
         if (learn_prefix(reading->repo, i, prefixes[k], &part, err))
             return -1;
     }
-    return 0;
+    return reading->all ? tz_repo_doubt_packs(reading->repo, i, err) : 0;
 }
 
 static int refresh(struct tz_repo *repo, bool all, struct tz_error *err)
@@ -213,7 +213,7 @@ static int refresh(struct tz_repo *repo, bool all, struct tz_error *err)
         }
         tz_repo_put_out(repo, i, &why);
     }
-    return 0;
+    return all ? tz_repo_forget_gone(repo, err) : 0;
 }
 
 int tz_repo_refresh(struct tz_repo *repo, struct tz_error *err)

@@ -1,0 +1,222 @@
+/*
+ * Which generations stay: what the policy of each source says, and what must stay in any case.
+ */
+#include "prune.h"
+
+#include "tozai/util/hex.h"
+
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+/* All generations of all sources; those of a source together, newest first. */
+struct entry {
+    struct tz_prune_generation generation;
+    int64_t head_object, seal_object;
+    int64_t end_ns;
+    bool complete, verified;
+    bool forgotten; /* a prune that did not come to its end has decided it */
+};
+struct entries {
+    struct entry *items;
+    size_t count, cap;
+};
+
+static void entries_clear(struct entries *entries)
+{
+    for (size_t i = 0; i < entries->count; i++)
+        free(entries->items[i].generation.source);
+    free(entries->items);
+}
+
+static int add(void *arg, const struct tz_generation *generation, struct tz_error *err)
+{
+    struct entries *entries = arg;
+
+    if (entries->count == entries->cap) {
+        size_t cap = entries->cap ? 2 * entries->cap : 64;
+        void *more = realloc(entries->items, cap * sizeof(*entries->items));
+        if (!more)
+            return tz_fail_nomem(err);
+        entries->items = more;
+        entries->cap = cap;
+    }
+    struct entry *entry = &entries->items[entries->count];
+    *entry = (struct entry){
+        .generation.source = strdup(generation->source),
+        .generation.time_ns = generation->time_ns,
+        .head_object = generation->head_object,
+        .seal_object = generation->seal_object,
+        .end_ns = generation->end_ns,
+        .verified = generation->verified_ns != 0,
+    };
+    if (!entry->generation.source)
+        return tz_fail_nomem(err);
+    memcpy(entry->generation.id, generation->id, TZ_HASH_SIZE);
+    entries->count++;
+    return 0;
+}
+
+static int look_at(struct tz_pruning *pruning, struct entry *entry, struct tz_error *err)
+{
+    const uint8_t *id = entry->generation.id;
+
+    for (size_t i = 0; i < tz_mirror_count(pruning->mirror) && !entry->complete; i++)
+        if (tz_catalog_generation_complete(pruning->catalog, id, pruning->repo->store_ids[i],
+                                           &entry->complete, err))
+            return -1;
+    return tz_catalog_is_condemned(pruning->catalog, id, &entry->forgotten, err);
+}
+
+/* Every name of a head or seal, in one store after the other. */
+static int object_name(struct entry *entry, const struct tz_keys *keys, bool seal,
+                       char name[TZ_NAME_TEXT])
+{
+    uint8_t source_id[TZ_SOURCE_ID_SIZE];
+
+    tz_name_id(keys, "source", entry->generation.source, source_id);
+    (seal ? tz_name_seal : tz_name_head)(name, source_id, entry->generation.time_ns,
+                                         entry->generation.id);
+    return 0;
+}
+
+/*
+ * A head whose seal never came is given up when every store that has it got it so long ago, by its
+ * own clock, and ours agrees.
+ */
+static int is_abandoned(struct tz_pruning *pruning, struct entry *entry, bool *ret,
+                        struct tz_error *err)
+{
+    char name[TZ_NAME_TEXT];
+
+    *ret = false;
+    if (entry->seal_object || pruning->now_ns - entry->end_ns < TZ_PRUNE_UNFINISHED_NS)
+        return 0;
+    (void)object_name(entry, pruning->repo->keys, false, name);
+    for (size_t i = 0; i < tz_mirror_count(pruning->mirror); i++) {
+        struct tz_store_stat stat;
+        if (!(pruning->stores & TZ_STORE_BIT(i)))
+            continue;
+        if (tz_store_stat(tz_mirror_store(pruning->mirror, i), name, &stat, err))
+            return -1;
+        if (stat.exists && pruning->newest_ns[i] - stat.changed_ns < TZ_PRUNE_UNFINISHED_NS)
+            return 0;
+    }
+    *ret = true;
+    return 0;
+}
+
+static int is_locked(struct tz_pruning *pruning, struct entry *entry, struct tz_error *err)
+{
+    int64_t *until_ns = &entry->generation.locked_until_ns;
+    char name[TZ_NAME_TEXT];
+
+    if (!pruning->options->locked)
+        return 0;
+    for (int seal = 1; seal >= 0 && !*until_ns; seal--) {
+        (void)object_name(entry, pruning->repo->keys, seal != 0, name);
+        if (tz_pruning_locked(pruning, name, UINT32_MAX, until_ns, err))
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_named(const struct tz_prune_options *options, const char *source)
+{
+    for (size_t i = 0; i < options->source_count; i++)
+        if (strcmp(options->sources[i], source) == 0)
+            return true;
+    return false;
+}
+
+static int put(struct tz_prune_generation **list, size_t *count, const struct entry *entry,
+               struct tz_error *err)
+{
+    /* Room for a power of two. */
+    if ((*count & (*count - 1)) == 0) {
+        void *more = realloc(*list, (*count ? 2 * *count : 1) * sizeof(**list));
+        if (!more)
+            return tz_fail_nomem(err);
+        *list = more;
+    }
+    struct tz_prune_generation *item = &(*list)[*count];
+    *item = entry->generation;
+    item->source = strdup(entry->generation.source);
+    if (!item->source)
+        return tz_fail_nomem(err);
+    ++*count;
+    return 0;
+}
+
+static int decide(struct tz_pruning *pruning, struct entry *entry, struct tz_error *err)
+{
+    struct tz_prune_result *result = pruning->result;
+    bool goes = entry->forgotten;
+
+    if (!goes && !entry->generation.unconfigured && entry->generation.reasons == 0)
+        goes = entry->complete;
+    if (!goes && !entry->generation.unconfigured && is_abandoned(pruning, entry, &goes, err))
+        return -1;
+    if (goes && is_locked(pruning, entry, err))
+        return -1;
+    if (goes && entry->generation.locked_until_ns == 0)
+        return put(&result->forgotten, &result->forgotten_count, entry, err);
+    return put(&result->kept, &result->kept_count, entry, err);
+}
+
+static int plan_source(struct tz_pruning *pruning, struct entry *entries, size_t count,
+                       struct tz_error *err)
+{
+    const struct tz_prune_options *options = pruning->options;
+    const char *source = entries[0].generation.source;
+    TZ_SCOPED(tz_scoped_free) struct tz_retention_item *items = calloc(count, sizeof(*items));
+    struct tz_retention_policy policy;
+    size_t planned = 0;
+
+    if (options->source_count > 0 && !is_named(options, source))
+        return 0;
+    if (!items)
+        return tz_fail_nomem(err);
+    bool unconfigured =
+        options->source_count == 0 && !tz_config_find_source(pruning->repo->config, source);
+    for (size_t i = 0; i < count; i++) {
+        entries[i].generation.unconfigured = unconfigured;
+        if (look_at(pruning, &entries[i], err))
+            return -1;
+        if (entries[i].forgotten)
+            continue;
+        items[planned] = (struct tz_retention_item){.time_ns = entries[i].generation.time_ns,
+                                                    .complete = entries[i].complete,
+                                                    .verified = entries[i].verified};
+        memcpy(items[planned++].id, entries[i].generation.id, TZ_HASH_SIZE);
+    }
+    if (!unconfigured && planned > 0 &&
+        (tz_retention_policy(pruning->repo->config, source, &policy, err) ||
+         tz_retention_plan(&policy, items, planned, pruning->now_ns, options->force, err)))
+        return tz_while(err, "retention of '%s'", source);
+    planned = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!entries[i].forgotten)
+            entries[i].generation.reasons = items[planned++].reasons;
+        if (decide(pruning, &entries[i], err))
+            return -1;
+    }
+    return 0;
+}
+
+int tz_pruning_plan(struct tz_pruning *pruning, struct tz_error *err)
+{
+    TZ_SCOPED(entries_clear) struct entries entries = {0};
+
+    if (tz_catalog_each_generation(pruning->catalog, NULL, add, &entries, err))
+        return -1;
+    for (size_t i = 0, end; i < entries.count; i = end) {
+        for (end = i + 1; end < entries.count; end++)
+            if (strcmp(entries.items[end].generation.source, entries.items[i].generation.source) !=
+                0)
+                break;
+        if (plan_source(pruning, &entries.items[i], end - i, err))
+            return -1;
+    }
+    return 0;
+}

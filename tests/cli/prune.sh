@@ -1,0 +1,172 @@
+#!/bin/bash
+# prune: what goes and what stays, beside other commands and after kills, and what is left behind
+# many days.
+. "${TOZAI_SOURCE_DIR:?}/tests/cli/lib.sh"
+
+rounds=20
+[ -z "${TOZAI_LONG:-}" ] || rounds=200
+RANDOM=${TOZAI_SEED:-1}
+
+# on DAY CODE ARGUMENT...: run at three o'clock of that day of 2025, counted from 1.
+on() {
+    local day=$1 code=$2 got=0
+    shift 2
+    faketime -f "@$(date -u -d "2025-01-01 +$((day - 1)) days 03:00" '+%F %T')" \
+        "$TOZAI" -c "$work/conf" "$@" >"$work/stdout" 2>"$work/stderr" </dev/null || got=$?
+    [ "$got" -eq "$code" ] || fail "day $day, tozai $*: exit code $got, not $code"
+}
+export TZ=UTC
+bytes_of() {
+    find "$1" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }'
+}
+# restorable: every generation restores from either store alone, to what it was.
+restorable() {
+    local store id day
+    for store in east west; do
+        sed "/^\[store $store\]/,/^location/!{/^\[store/,/^location/d}" "$work/conf" >"$work/one"
+        sed -i "s|^state = .*|state = $work/state-$store|" "$work/one"
+        run 0 -c "$work/one" list --json
+        jq -r '.sources[].generations[].id' "$work/stdout" >"$work/ids"
+        while read -r id; do
+            rm -rf "$work/out"
+            run 0 -c "$work/one" restore "wiki@$id" --target "$work/out" --verify
+            day=$(cat "$work/out/day")
+            (cd "$work/out" && find . -type f -print0 | sort -z | xargs -0 sha256sum) |
+                diff - "$work/sums-$day" || fail "day $day is not what it was in $store"
+        done <"$work/ids"
+    done
+}
+
+# --- Nothing to do, no right to do it, wrong usage ---
+make_repository
+back_up
+tz 0 prune --json
+json '.kept[0].id == "'"$id"'" and .forgotten == [] and .deleted_packs == 0 and .dry_run == false'
+json '.kept[0].labels | index("daily")'
+tz 2 prune nobody
+tz 2 prune --grace never
+tz 2 prune --live 101
+mv "$work/west" "$work/away"
+tz 1 prune
+stderr_has "west"
+stderr_has "--without west"
+tz 0 prune --without west
+mv "$work/away" "$work/west"
+
+# --- 75 days: exactly the right generations, each restorable, and no more bytes than they need ---
+days=75
+rm -rf "$work/state" "$work/east" "$work/west" "$work/key" "$work/src"
+mkdir -p "$work/src/small"
+for i in $(seq 60); do head -c 30000 /dev/urandom >"$work/src/file-$i"; done
+on 1 0 init
+for day in $(seq $days); do
+    echo "$day" >"$work/src/day"
+    head -c 30000 /dev/urandom >"$work/src/file-$((day % 60 + 1))"
+    head -c 2000 /dev/urandom >"$work/src/small/$((day % 10))"
+    (cd "$work/src" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$work/sums-$day"
+    on "$day" 0 backup wiki
+    [ $((day % 10)) -ne 0 ] || {
+        on "$day" 0 prune --grace 12h --dry-run --json
+        jq 'del(.dry_run)' "$work/stdout" >"$work/dry"
+    }
+    on "$day" 0 prune --grace 12h --json
+    [ $((day % 10)) -ne 0 ] || jq 'del(.dry_run)' "$work/stdout" | diff "$work/dry" - ||
+        fail "the dry run of day $day said something else"
+done
+on $days 0 prune --grace 0 --json
+on $days 0 list --json
+# 7 days (69 to 75 are 10 to 16 March) and the Sundays of 4 weeks, this one's newest being a day.
+jq -r '.sources[0].generations[].time[0:10]' "$work/stdout" >"$work/times"
+for day in 75 74 73 72 71 70 69 68 61 54; do
+    date -u -d "2025-01-01 +$((day - 1)) days" +%F
+done | sort -ru >"$work/expected"
+diff "$work/expected" "$work/times" || fail "other generations are left"
+on $days 0 verify --level content
+diff <(cd "$work/east" && find . -type f | sort) <(cd "$work/west" && find . -type f | sort) ||
+    fail "the stores are not equal"
+restorable
+echo "bytes after $days days: $(bytes_of "$work/east")"
+
+# --- Killed at any moment ---
+# kill_after MILLISECONDS ARGUMENT...: run tozai and kill it after that time.
+kill_after() {
+    local delay=$1 pid
+    shift
+    "$TOZAI" -c "$work/conf" "$@" >"$work/stdout" 2>"$work/stderr" </dev/null &
+    pid=$!
+    sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
+    kill -9 "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+}
+rm -rf "$work"/state* "$work/east" "$work/west" "$work/key" "$work"/sums-*
+printf '\n[retention]\nlast = 2\ndaily = 0\nweekly = 0\nminimum_generations = 1\n' >>"$work/conf"
+tz 0 init
+next=0
+grow() {
+    next=$((next + 1))
+    echo "$next" >"$work/src/day"
+    head -c 30000 /dev/urandom >"$work/src/file-$((next % 60 + 1))"
+    (cd "$work/src" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$work/sums-$next"
+    tz 0 backup
+}
+for _ in 1 2 3 4; do grow; done
+begin=$(date +%s%N)
+tz 0 prune --grace 0
+longest=$((($(date +%s%N) - begin) / 1000000 + 1))
+for _ in $(seq "$rounds"); do
+    grow
+    kill_after $((RANDOM % (longest * 12 / 10))) prune --grace 0
+    # Whatever still counts as complete is whole.
+    "$TOZAI" -c "$work/conf" list --json >"$work/stdout"
+    jq -e '.sources[0].generations | length >= 2' "$work/stdout" >"$work/stderr" ||
+        fail "generations are missing"
+    tz 0 restore wiki --target "$work/out" --overwrite always
+done
+tz 0 prune --grace 0 --json
+json '(.kept | length) == 2 and .broken == []'
+tz 0 prune --grace 0 --json
+json '.forgotten == [] and .tombstoned_packs == 0 and .deleted_packs == 0 and .waiting_packs == 0'
+tz 0 verify --level content
+diff <(cd "$work/east" && find packs generations index -type f | sort) \
+    <(cd "$work/west" && find packs generations index -type f | sort) || fail "stores differ"
+restorable
+
+# --- Two machines at once: backup, prune, sync, restore and rebuild, each as often as it can ---
+sed "s|^state = .*|state = $work/other|; s|^\[source wiki\]|[source notes]|" "$work/conf" \
+    >"$work/conf2"
+run 0 -c "$work/conf2" backup
+seconds=8
+[ -z "${TOZAI_LONG:-}" ] || seconds=120
+# again CODES CONFIG ARGUMENT...: over and over until the time is up.
+again() {
+    local codes=$1 config=$2 code number=0 log
+    shift 2
+    log=$work/log-$1-$(basename "$config")
+    while [ "$(date +%s)" -lt "$end" ]; do
+        code=0
+        "$TOZAI" -c "$config" "$@" >"$log" 2>&1 </dev/null || code=$?
+        case " $codes 5 " in
+        *" $code "*) ;;
+        *) echo "tozai $* ends with $code" >>"$work/trouble" && cat "$log" >>"$work/trouble" ;;
+        esac
+        number=$((number + 1))
+    done
+}
+end=$(($(date +%s) + seconds))
+# A backup that finds its packs condemned says so with 1, and a restore that comes too late, too.
+again "0 1" "$work/conf2" backup &
+again "0 3" "$work/conf" sync &
+again "0" "$work/conf" prune --grace 0 --json &
+again "0" "$work/conf2" prune notes --grace 0 --json &
+again "0 1" "$work/conf2" restore notes --target "$work/out2" --overwrite always &
+again "0" "$work/conf" catalog rebuild &
+wait
+[ ! -s "$work/trouble" ] || { cat "$work/trouble" >&2 && fail "trouble"; }
+run 0 -c "$work/conf2" backup
+tz 0 sync
+tz 0 prune --grace 0
+tz 0 verify --level content
+run 0 -c "$work/conf2" verify --level content
+rm -rf "$work/out"
+run 0 -c "$work/conf2" restore notes --target "$work/out" --verify
+same_tree "$work/src" "$work/out"

@@ -25,6 +25,7 @@ restorable() {
     for store in east west; do
         sed "/^\[store $store\]/,/^location/!{/^\[store/,/^location/d}" "$work/conf" >"$work/one"
         sed -i "s|^state = .*|state = $work/state-$store|" "$work/one"
+        printf '\n[policy]\nmin_copies = 1\n' >>"$work/one"
         run 0 -c "$work/one" list --json
         jq -r '.sources[].generations[].id' "$work/stdout" >"$work/ids"
         while read -r id; do
@@ -54,7 +55,7 @@ tz 0 prune --without west
 mv "$work/away" "$work/west"
 
 # --- 75 days: exactly the right generations, each restorable, and no more bytes than they need ---
-days=75
+days=${DAYS:-75}
 rm -rf "$work/state" "$work/east" "$work/west" "$work/key" "$work/src"
 mkdir -p "$work/src/small"
 for i in $(seq 60); do head -c 30000 /dev/urandom >"$work/src/file-$i"; done

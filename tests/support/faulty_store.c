@@ -13,6 +13,8 @@ struct faulty_store {
     struct faulty_plan plan;
     unsigned count;
     bool held;
+    void (*hook)(void *arg, unsigned call);
+    void *hook_arg;
     struct tz_buf journal;
 };
 
@@ -27,6 +29,8 @@ static void pause_ms(unsigned ms)
  */
 static bool begin(struct faulty_store *faulty, unsigned call, struct faulty_plan *plan)
 {
+    if (faulty->hook)
+        faulty->hook(faulty->hook_arg, call);
     (void)pthread_mutex_lock(&faulty->mutex);
     *plan = faulty->plan;
     unsigned n = 0;
@@ -244,6 +248,13 @@ void faulty_store_hold(struct faulty_store *control)
 void faulty_store_let_go(struct faulty_store *control)
 {
     set_held(control, false);
+}
+
+void faulty_store_hook(struct faulty_store *control, void (*hook)(void *arg, unsigned call),
+                       void *arg)
+{
+    control->hook = hook;
+    control->hook_arg = arg;
 }
 
 char *faulty_store_journal(struct faulty_store *control)

@@ -44,6 +44,10 @@ int faulty_store_new(struct tz_store **ret, struct faulty_store **ret_control,
 void faulty_store_features(struct faulty_store *control, unsigned features);
 /* From now on; counting starts anew. */
 void faulty_store_plan(struct faulty_store *control, const struct faulty_plan *plan);
+/* Is called before every call of the store, by the thread that makes it; it may wait.  It is set
+ * before the store is used. */
+void faulty_store_hook(struct faulty_store *control, void (*hook)(void *arg, unsigned call),
+                       void *arg);
 /* Counted calls that have begun. */
 unsigned faulty_store_count(struct faulty_store *control);
 /* Wait until n counted calls have begun. */

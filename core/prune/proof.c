@@ -44,6 +44,23 @@ static int claims(struct tz_pruning *pruning, size_t i,
     return 0;
 }
 
+/* Another prune may forget it meanwhile: it takes the seal before any pack. */
+static int is_sealed_still(struct tz_pruning *pruning, size_t i,
+                           const struct tz_prune_generation *generation, bool *ret,
+                           struct tz_error *err)
+{
+    uint8_t source_id[TZ_SOURCE_ID_SIZE];
+    struct tz_store_stat stat;
+    char name[TZ_NAME_TEXT];
+
+    tz_name_id(pruning->repo->keys, "source", generation->source, source_id);
+    tz_name_seal(name, source_id, generation->time_ns, generation->id);
+    if (tz_store_stat(tz_mirror_store(pruning->mirror, i), name, &stat, err))
+        return -1;
+    *ret = stat.exists;
+    return 0;
+}
+
 static int prove_in(struct tz_pruning *pruning, size_t i, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_presence) struct tz_presence presence = {.repo = pruning->repo};
@@ -60,8 +77,11 @@ static int prove_in(struct tz_pruning *pruning, size_t i, struct tz_error *err)
         if (claims(pruning, i, generation, &claimed, err) ||
             (claimed &&
              tz_catalog_generation_complete(pruning->catalog, generation->id,
-                                            pruning->repo->store_ids[i], &complete, err)) ||
-            (claimed && !complete && note_broken(pruning, i, generation, err)))
+                                            pruning->repo->store_ids[i], &complete, err)))
+            return -1;
+        if (claimed && !complete &&
+            (is_sealed_still(pruning, i, generation, &claimed, err) ||
+             (claimed && note_broken(pruning, i, generation, err))))
             return -1;
     }
     return 0;

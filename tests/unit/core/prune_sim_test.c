@@ -128,10 +128,14 @@ static void try_prune(struct tz_repo *repo, struct tz_error *err)
     const struct tz_prune_options options = {.repo = repo};
     struct tz_prune_result result = {0};
 
-    if (tz_prune(&options, &result, err) == 0) {
-        assert_int_equal(result.broken_count, 0);
-        tz_prune_result_clear(&result);
+    if (tz_prune(&options, &result, err))
+        return;
+    /* Not cmocka's: this is not the main thread. */
+    if (result.broken_count > 0) {
+        (void)fprintf(stderr, "a prune has found a broken generation\n");
+        abort();
     }
+    tz_prune_result_clear(&result);
 }
 
 /* Failures are allowed: what a prune condemned, what a death broke off. */
@@ -144,8 +148,8 @@ static void act(struct actor *actor, struct tz_repo *repo)
     } else if (actor->role == SYNC) {
         const struct tz_sync_options options = {.repo = repo, .full = true};
         struct tz_sync_result result = {0};
-        if (tz_sync(&options, &result, &why) == 0)
-            assert_int_equal(result.failed, 0);
+        if (tz_sync(&options, &result, &why))
+            return;
     } else {
         struct tz_backup_result result = {0};
         if (!tz_fixture_try_backup(repo, actor->role == BACK_UP ? "tree" : "twin", &result, &why))

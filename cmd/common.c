@@ -277,6 +277,14 @@ const char *tz_state_text(const struct tz_session *session, uint32_t stores)
     return copies >= tz_wanted_copies(session->config) ? "complete" : "degraded";
 }
 
+json_t *tz_json_origin(const struct tz_head *head)
+{
+    uint8_t origin[TZ_HASH_SIZE];
+
+    tz_head_origin(head, origin);
+    return tz_json_hex(origin, TZ_HASH_SIZE);
+}
+
 json_t *tz_json_stores(const struct tz_session *session, uint32_t stores)
 {
     struct tz_mirror *mirror = tz_repo_mirror(session->repo);

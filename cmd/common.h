@@ -76,6 +76,8 @@ int tz_session_entry(const struct tz_session *session, const struct tz_head *hea
 size_t tz_wanted_copies(const struct tz_config *config);
 /* "complete", or "degraded" when too few of the stores (bit i: mirror store i) hold it. */
 const char *tz_state_text(const struct tz_session *session, uint32_t stores);
+/* The id by which people know a generation. */
+json_t *tz_json_origin(const struct tz_head *head);
 /* {"east":"present","west":"missing"} */
 json_t *tz_json_stores(const struct tz_session *session, uint32_t stores);
 /* One of the generations that backup shows; NULL without memory. */

@@ -169,7 +169,7 @@ static int print_json(const struct run *run, struct tz_error *err)
     if (!document)
         return tz_fail_nomem(err);
     if (tz_json_set(document, "source", tz_json_text(head->source, strlen(head->source)), err) ||
-        tz_json_set(document, "id", tz_json_hex(head->id, TZ_HASH_SIZE), err) ||
+        tz_json_set(document, "id", tz_json_origin(head), err) ||
         tz_json_set(document, "point", tz_json_time(head->time_ns), err) ||
         tz_json_path(document, "output", run->path, strlen(run->path), err) ||
         tz_json_set(document, "format", json_string(run->type.format), err) ||
@@ -190,10 +190,12 @@ static void print_text(const struct run *run)
 {
     const struct tz_archive_export_result *result = &run->result;
     char id[2 * TZ_HASH_SIZE + 1], bytes[TZ_SIZE_TEXT], archive[TZ_SIZE_TEXT], time[TZ_TIME_TEXT];
+    uint8_t origin[TZ_HASH_SIZE];
 
     if (run->to_stdout)
         return;
-    tz_hex(id, run->head.id, TZ_HASH_SIZE);
+    tz_head_origin(&run->head, origin);
+    tz_hex(id, origin, TZ_HASH_SIZE);
     tz_size_format(bytes, result->bytes);
     tz_size_format(archive, result->archive_bytes);
     tz_time_format_local(time, run->head.time_ns);

@@ -57,7 +57,7 @@ static int print_version(const struct tz_search_result *result, const struct tz_
     TZ_SCOPED(tz_scoped_buf) struct tz_buf text = {0};
     char id[2 * TZ_HASH_SIZE + 1], time[TZ_TIME_TEXT], mtime[TZ_TIME_TEXT], size[TZ_SIZE_TEXT];
 
-    tz_hex(id, generation->id, TZ_HASH_SIZE);
+    tz_hex(id, generation->origin, TZ_HASH_SIZE);
     tz_time_format_local(time, generation->time_ns);
     (void)printf("  %.*s  %s", SHORT_ID, id, time);
     if (version->gone) {
@@ -110,7 +110,7 @@ static json_t *make_version(const struct tz_search_result *result, const struct 
     char mtime[TZ_TIME_TEXT];
 
     tz_mtime_format(mtime, &entry);
-    return json_pack("{s:o, s:o, s:I, s:s, s:o}", "id", tz_json_hex(generation->id, TZ_HASH_SIZE),
+    return json_pack("{s:o, s:o, s:I, s:s, s:o}", "id", tz_json_hex(generation->origin, TZ_HASH_SIZE),
                      "time", tz_json_time(generation->time_ns), "size", (json_int_t)version->size,
                      "mtime", mtime, "changed", make_changes(version));
 }
@@ -120,7 +120,7 @@ static json_t *make_gone(const struct tz_search_result *result, const struct tz_
 {
     const struct tz_version *last = &match->versions[match->count - 1];
 
-    return last->gone ? tz_json_hex(result->generations[last->generation].id, TZ_HASH_SIZE)
+    return last->gone ? tz_json_hex(result->generations[last->generation].origin, TZ_HASH_SIZE)
                       : json_null();
 }
 

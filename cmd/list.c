@@ -14,7 +14,7 @@
 
 struct row {
     char *source, *type;
-    uint8_t id[TZ_HASH_SIZE];
+    uint8_t id[TZ_HASH_SIZE], origin[TZ_HASH_SIZE];
     int64_t head_object, seal_object;
     int64_t time_ns, locked_until_ns, verified_ns, drilled_ns;
     uint64_t entries, bytes, stored_bytes, warnings;
@@ -69,6 +69,7 @@ static int add_row(void *arg, const struct tz_generation *generation, struct tz_
         .warnings = generation->warnings,
     };
     memcpy(row->id, generation->id, TZ_HASH_SIZE);
+    memcpy(row->origin, generation->origin, TZ_HASH_SIZE);
     return row->source && row->type ? 0 : tz_fail_nomem(err);
 }
 
@@ -191,7 +192,7 @@ static int add_table_row(const struct tz_session *session, struct tz_table *tabl
     TZ_SCOPED(tz_scoped_buf) struct tz_buf stores = {0}, labels = {0};
     char id[2 * TZ_HASH_SIZE + 1], time[TZ_TIME_TEXT], bytes[TZ_SIZE_TEXT], stored[TZ_SIZE_TEXT];
 
-    tz_hex(id, row->id, TZ_HASH_SIZE);
+    tz_hex(id, row->origin, TZ_HASH_SIZE);
     id[SHORT_ID] = '\0';
     tz_time_format_local(time, row->time_ns);
     tz_size_format(bytes, row->bytes);
@@ -260,7 +261,7 @@ static json_t *make_keep(const struct row *row)
 static json_t *make_generation(const struct tz_session *session, const struct row *row)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:O}", "id",
-                     tz_json_hex(row->id, TZ_HASH_SIZE), "time", tz_json_time(row->time_ns),
+                     tz_json_hex(row->origin, TZ_HASH_SIZE), "time", tz_json_time(row->time_ns),
                      "labels", make_reasons(row, TZ_KEEP_LABELS), "keep", make_keep(row), "entries",
                      (json_int_t)row->entries, "bytes", (json_int_t)row->bytes, "stored_bytes",
                      (json_int_t)row->stored_bytes, "warnings", (json_int_t)row->warnings, "state",

@@ -61,7 +61,7 @@ static json_t *make_kept(const struct tz_prune_generation *generation)
     for (size_t i = 0; i < count; i++)
         if (!list || json_array_append_new(list, json_string(texts[i])))
             return NULL;
-    return json_pack("{s:o, s:o, s:o, s:O, s:o}", "id", tz_json_hex(generation->id, TZ_HASH_SIZE),
+    return json_pack("{s:o, s:o, s:o, s:O, s:o}", "id", tz_json_hex(generation->origin, TZ_HASH_SIZE),
                      "source", tz_json_text(generation->source, strlen(generation->source)), "time",
                      tz_json_time(generation->time_ns), "labels", list, "locked_until",
                      tz_json_time(generation->locked_until_ns));
@@ -77,7 +77,7 @@ static int print_json(const struct tz_prune_result *result, bool dry_run, struct
         if (tz_json_append(kept, make_kept(&result->kept[i]), err))
             return -1;
     for (size_t i = 0; i < result->forgotten_count; i++)
-        if (tz_json_append(forgotten, tz_json_hex(result->forgotten[i].id, TZ_HASH_SIZE), err))
+        if (tz_json_append(forgotten, tz_json_hex(result->forgotten[i].origin, TZ_HASH_SIZE), err))
             return -1;
     for (size_t i = 0; i < result->broken_count; i++)
         if (tz_json_append(broken, tz_json_text(result->broken[i], strlen(result->broken[i])), err))
@@ -107,7 +107,7 @@ static int add_row(struct tz_table *table, const struct tz_prune_generation *gen
             return -1;
     if (tz_buf_append(&why, "", 1, err))
         return -1;
-    tz_hex(id, generation->id, TZ_HASH_SIZE);
+    tz_hex(id, generation->origin, TZ_HASH_SIZE);
     id[12] = '\0';
     tz_time_format_local(time, generation->time_ns);
     const char *cells[] = {generation->source, id, time, kept ? "kept" : "forgotten",

@@ -253,7 +253,7 @@ static int print_json(const struct run *run, struct tz_error *err)
         return tz_fail_nomem(err);
     if (tz_json_set(document, "source", tz_json_text(run->head.source, strlen(run->head.source)),
                     err) ||
-        tz_json_set(document, "id", tz_json_hex(run->head.id, TZ_HASH_SIZE), err) ||
+        tz_json_set(document, "id", tz_json_origin(&run->head), err) ||
         tz_json_set(document, "point", tz_json_time(run->head.time_ns), err) ||
         tz_json_set(document, "dry_run", json_boolean(run->wanted.dry_run), err) ||
         tz_json_set(document, "entries", json_integer((json_int_t)result->entries), err) ||
@@ -289,8 +289,10 @@ static void print_text(const struct run *run)
 {
     const struct tz_restore_result *result = &run->result;
     char id[2 * TZ_HASH_SIZE + 1], bytes[TZ_SIZE_TEXT], time[TZ_TIME_TEXT];
+    uint8_t origin[TZ_HASH_SIZE];
 
-    tz_hex(id, run->head.id, TZ_HASH_SIZE);
+    tz_head_origin(&run->head, origin);
+    tz_hex(id, origin, TZ_HASH_SIZE);
     tz_size_format(bytes, result->bytes);
     tz_time_format_local(time, run->head.time_ns);
     (void)printf("%s %.*s of %s: %" PRIu64 " %s, %s%s to ", run->head.source, SHORT_ID, id, time,

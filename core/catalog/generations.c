@@ -58,7 +58,9 @@ static int insert_generation(struct tz_catalog *catalog, const struct tz_head *h
     static const char sql[] =
         "INSERT INTO generations(id, head_object, source, type, host, source_id, time_ns,"
         " start_ns, end_ns, entries, bytes, new_bytes, stored_bytes, warnings, locked_until_ns,"
-        " packs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0)";
+        " packs, origin, turn)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17)";
+    uint8_t origin[TZ_HASH_SIZE];
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
     if (tz_query_open(&query, catalog, sql, err))
@@ -82,6 +84,9 @@ static int insert_generation(struct tz_catalog *catalog, const struct tz_head *h
     };
     for (size_t i = 0; i < TZ_COUNT(numbers); i++)
         tz_query_int(&query, 7 + (int)i, numbers[i]);
+    tz_head_origin(head, origin);
+    tz_query_blob(&query, 16, origin, TZ_HASH_SIZE);
+    tz_query_int(&query, 17, (int64_t)tz_head_turn(head));
     if (tz_query_run(&query, err))
         return -1;
     *ret_number = sqlite3_last_insert_rowid(catalog->db);
@@ -216,7 +221,7 @@ int tz_catalog_get_head(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZ
 #define COLUMNS                                                                                    \
     "g.id, g.source_id, g.source, g.type, g.host, g.head_object, g.seal_object, g.time_ns,"        \
     " g.start_ns, g.end_ns, g.entries, g.bytes, g.new_bytes, g.stored_bytes, g.warnings,"          \
-    " g.locked_until_ns, g.verified_ns, g.drilled_ns"
+    " g.locked_until_ns, g.verified_ns, g.drilled_ns, ifnull(g.origin, g.id), g.turn"
 
 static int read_generation(struct tz_query *query, struct tz_generation *ret, struct tz_error *err)
 {
@@ -234,8 +239,10 @@ static int read_generation(struct tz_query *query, struct tz_generation *ret, st
         .locked_until_ns = tz_query_get_int(query, 15),
         .verified_ns = tz_query_get_int(query, 16),
         .drilled_ns = tz_query_get_int(query, 17),
+        .turn = (uint64_t)tz_query_get_int(query, 19),
     };
     if (tz_query_get_blob(query, 0, ret->id, sizeof(ret->id), err) ||
+        tz_query_get_blob(query, 18, ret->origin, sizeof(ret->origin), err) ||
         tz_query_get_blob(query, 1, ret->source_id, sizeof(ret->source_id), err) ||
         tz_query_get_text(query, 2, &ret->source, err) ||
         tz_query_get_text(query, 3, &ret->type, err))

@@ -115,4 +115,41 @@ int tz_catalog_indexes(struct tz_catalog *catalog, const char *after, struct tz_
 int tz_catalog_is_dead(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SIZE], bool *ret,
                        struct tz_error *err) TZ_MUST_CHECK;
 
+/*
+ * Writing packs anew.  live: the chunks that generations which stay are made of.  movable: the
+ * generations that can get another head.  victims: packs that are to go although they are needed.
+ */
+int tz_catalog_live_begin(struct tz_catalog *catalog, struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_live_add(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZE],
+                        struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_live_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
+                            struct tz_error *err) TZ_MUST_CHECK;
+struct tz_catalog_live {
+    int64_t pack;
+    uint8_t hash[TZ_HASH_SIZE];
+    uint64_t live, plain; /* bytes before compression: that are needed, and all */
+    bool condemned;
+};
+/* Data packs of the listing that movable generations need, and no others; free() */
+int tz_catalog_live_packs(struct tz_catalog *catalog, struct tz_catalog_live **ret,
+                          size_t *ret_count, struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_victim_add(struct tz_catalog *catalog, int64_t pack,
+                          struct tz_error *err) TZ_MUST_CHECK;
+/* Note which live chunks lie in victims: the moves, in the order of their places. */
+int tz_catalog_victims_fill(struct tz_catalog *catalog, struct tz_error *err) TZ_MUST_CHECK;
+/* As if no generation needed them any more: for a dry run. */
+int tz_catalog_victims_leave(struct tz_catalog *catalog, struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_moves(struct tz_catalog *catalog, int64_t after, uint8_t (*ret)[TZ_ID_SIZE],
+                     size_t max, size_t *ret_count, int64_t *ret_last,
+                     struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_needs_victim(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool *ret,
+                            struct tz_error *err) TZ_MUST_CHECK;
+/* The packs that a generation needs, gathered anew: those added, and its packs of manifests. */
+int tz_catalog_needs_begin(struct tz_catalog *catalog, struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_needs_add(struct tz_catalog *catalog, int64_t pack,
+                         struct tz_error *err) TZ_MUST_CHECK;
+/* Appends the hashes, in ascending order. */
+int tz_catalog_needs_hashes(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
+                            struct tz_buf *ret, struct tz_error *err) TZ_MUST_CHECK;
+
 #endif

@@ -125,6 +125,10 @@ static const char step_3[] =
     "  newest_ns INTEGER NOT NULL, after_ns INTEGER NOT NULL,"
     "  PRIMARY KEY (tombstone, store)) STRICT, WITHOUT ROWID;"
 
+    /* NULL: its own id. */
+    "ALTER TABLE generations ADD COLUMN origin BLOB;"
+    "ALTER TABLE generations ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;"
+
     "UPDATE copies SET state = 0 WHERE state = 1"
     "  AND object IN (SELECT id FROM objects WHERE kind IN (4, 7));";
 

@@ -238,6 +238,7 @@ static int add_generation(void *arg, const struct tz_generation *generation, str
     result->generations = generations;
     struct tz_searched *searched = &result->generations[result->generation_count++];
     memcpy(searched->id, generation->id, TZ_HASH_SIZE);
+    memcpy(searched->origin, generation->origin, TZ_HASH_SIZE);
     searched->time_ns = generation->time_ns;
     return 0;
 }

@@ -15,6 +15,7 @@
  * where extents are a varint count and for each 32 id, varint offset, varint length.
  */
 #include "tozai/core/generation.h"
+#include "tozai/util/hex.h"
 
 #include "body.h"
 
@@ -307,4 +308,27 @@ int tz_head_read(struct tz_head *ret, const void *body, size_t len, struct tz_er
     *ret = head;
     head = (struct tz_head){0};
     return 0;
+}
+
+static const char *find_tag(const struct tz_head *head, const char *key)
+{
+    for (uint32_t i = 0; i < head->tag_count; i++)
+        if (strcmp(head->tags[i].key, key) == 0)
+            return head->tags[i].value;
+    return NULL;
+}
+
+void tz_head_origin(const struct tz_head *head, uint8_t ret[TZ_HASH_SIZE])
+{
+    const char *text = find_tag(head, TZ_TAG_ORIGIN);
+
+    if (!text || strlen(text) != (size_t)2 * TZ_HASH_SIZE || !tz_unhex(ret, TZ_HASH_SIZE, text))
+        memcpy(ret, head->id, TZ_HASH_SIZE);
+}
+
+uint64_t tz_head_turn(const struct tz_head *head)
+{
+    const char *text = find_tag(head, TZ_TAG_TURN);
+
+    return text ? strtoull(text, NULL, 10) : 0;
 }

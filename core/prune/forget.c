@@ -73,10 +73,12 @@ static int name_hash(struct tz_pruning *pruning, struct stone *stone,
     return 0;
 }
 
-static int name_heads(struct tz_pruning *pruning, struct stone *stone, struct tz_error *err)
+static int name_heads(struct tz_pruning *pruning, struct stone *stone,
+                      const struct tz_prune_generation *list, size_t list_count,
+                      struct tz_error *err)
 {
-    for (size_t i = 0; i < pruning->result->forgotten_count; i++) {
-        const uint8_t *id = pruning->result->forgotten[i].id;
+    for (size_t i = 0; i < list_count; i++) {
+        const uint8_t *id = list[i].id;
         bool condemned = false;
         if (tz_catalog_listing_drop(pruning->catalog, id, err) ||
             tz_catalog_is_condemned(pruning->catalog, id, &condemned, err) ||
@@ -94,8 +96,22 @@ static int64_t old_enough(const struct tz_pruning *pruning)
     return grace_ns > 0 ? pruning->now_ns - TZ_MAX(grace_ns, TZ_PRUNE_YOUNG_NS) : INT64_MAX;
 }
 
-int tz_pruning_condemn(struct tz_pruning *pruning, struct tz_error *err)
+int tz_pruning_condemn(struct tz_pruning *pruning, const struct tz_catalog_live *packs,
+                       size_t count, struct tz_error *err)
 {
+    TZ_SCOPED(stone_clear) struct stone stone = {.hashes = malloc(TOMBSTONE_NAMES * TZ_HASH_SIZE)};
+
+    if (!stone.hashes)
+        return tz_fail_nomem(err);
+    for (size_t i = 0; i < count; i++)
+        if (!packs[i].condemned && name_hash(pruning, &stone, packs[i].hash, err))
+            return -1;
+    return put_stone(pruning, &stone, err);
+}
+
+static int condemn(struct tz_pruning *pruning, struct tz_error *err)
+{
+    const struct tz_prune_result *result = pruning->result;
     TZ_SCOPED(stone_clear) struct stone stone = {.hashes = malloc(TOMBSTONE_NAMES * TZ_HASH_SIZE)};
     TZ_SCOPED(tz_scoped_free)
     struct tz_catalog_listed *batch = calloc(TZ_PRUNE_BATCH, sizeof(*batch));
@@ -104,7 +120,8 @@ int tz_pruning_condemn(struct tz_pruning *pruning, struct tz_error *err)
 
     if (!stone.hashes || !batch)
         return tz_fail_nomem(err);
-    if (name_heads(pruning, &stone, err))
+    if (name_heads(pruning, &stone, result->forgotten, result->forgotten_count, err) ||
+        name_heads(pruning, &stone, pruning->replaced, pruning->replaced_count, err))
         return -1;
     while (count == TZ_PRUNE_BATCH) {
         if (tz_catalog_unneeded(pruning->catalog, after, old_enough(pruning), batch, TZ_PRUNE_BATCH,
@@ -121,10 +138,11 @@ int tz_pruning_condemn(struct tz_pruning *pruning, struct tz_error *err)
 }
 
 /* In every store, whatever is known of it. */
-static int remove_all(struct tz_pruning *pruning, bool seals, struct tz_error *err)
+static int remove_all(struct tz_pruning *pruning, const struct tz_prune_generation *list,
+                      size_t count, bool seals, struct tz_error *err)
 {
-    for (size_t i = 0; i < pruning->result->forgotten_count; i++) {
-        const struct tz_prune_generation *generation = &pruning->result->forgotten[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct tz_prune_generation *generation = &list[i];
         uint8_t source_id[TZ_SOURCE_ID_SIZE];
         char name[TZ_NAME_TEXT];
         const struct tz_pruning_object object = {.name = name, .stores = pruning->stores};
@@ -161,7 +179,18 @@ static int forget_gone(struct tz_pruning *pruning, struct tz_error *err)
 
 int tz_pruning_forget(struct tz_pruning *pruning, struct tz_error *err)
 {
-    if (remove_all(pruning, true, err) || remove_all(pruning, false, err))
+    const struct tz_prune_result *result = pruning->result;
+    size_t count = pruning->forgotten ? 0 : result->forgotten_count;
+
+    if (condemn(pruning, err))
         return -1;
+    for (int seals = 1; seals >= 0; seals--)
+        if (remove_all(pruning, result->forgotten, count, seals != 0, err) ||
+            remove_all(pruning, pruning->replaced, pruning->replaced_count, seals != 0, err))
+            return -1;
+    tz_pruning_clear(pruning->replaced, pruning->replaced_count);
+    pruning->replaced = NULL;
+    pruning->replaced_count = 0;
+    pruning->forgotten = true;
     return forget_gone(pruning, err);
 }

@@ -14,8 +14,11 @@ struct entry {
     struct tz_prune_generation generation;
     int64_t head_object, seal_object;
     int64_t end_ns;
-    bool complete, verified;
+    uint64_t turn;
+    uint32_t complete; /* stores that have all of it */
+    bool verified;
     bool forgotten; /* a prune that did not come to its end has decided it */
+    bool replaced;  /* by another one of the same origin */
 };
 struct entries {
     struct entry *items;
@@ -48,11 +51,13 @@ static int add(void *arg, const struct tz_generation *generation, struct tz_erro
         .head_object = generation->head_object,
         .seal_object = generation->seal_object,
         .end_ns = generation->end_ns,
+        .turn = generation->turn,
         .verified = generation->verified_ns != 0,
     };
     if (!entry->generation.source)
         return tz_fail_nomem(err);
     memcpy(entry->generation.id, generation->id, TZ_HASH_SIZE);
+    memcpy(entry->generation.origin, generation->origin, TZ_HASH_SIZE);
     entries->count++;
     return 0;
 }
@@ -61,10 +66,13 @@ static int look_at(struct tz_pruning *pruning, struct entry *entry, struct tz_er
 {
     const uint8_t *id = entry->generation.id;
 
-    for (size_t i = 0; i < tz_mirror_count(pruning->mirror) && !entry->complete; i++)
+    for (size_t i = 0; i < tz_mirror_count(pruning->mirror); i++) {
+        bool complete = false;
         if (tz_catalog_generation_complete(pruning->catalog, id, pruning->repo->store_ids[i],
-                                           &entry->complete, err))
+                                           &complete, err))
             return -1;
+        entry->complete |= complete ? TZ_STORE_BIT(i) : 0;
+    }
     return tz_catalog_is_condemned(pruning->catalog, id, &entry->forgotten, err);
 }
 
@@ -129,8 +137,15 @@ static bool is_named(const struct tz_prune_options *options, const char *source)
     return false;
 }
 
-static int put(struct tz_prune_generation **list, size_t *count, const struct entry *entry,
-               struct tz_error *err)
+void tz_pruning_clear(struct tz_prune_generation *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(list[i].source);
+    free(list);
+}
+
+int tz_pruning_add(struct tz_prune_generation **list, size_t *count,
+                   const struct tz_prune_generation *generation, struct tz_error *err)
 {
     /* Room for a power of two. */
     if ((*count & (*count - 1)) == 0) {
@@ -140,8 +155,8 @@ static int put(struct tz_prune_generation **list, size_t *count, const struct en
         *list = more;
     }
     struct tz_prune_generation *item = &(*list)[*count];
-    *item = entry->generation;
-    item->source = strdup(entry->generation.source);
+    *item = *generation;
+    item->source = strdup(generation->source);
     if (!item->source)
         return tz_fail_nomem(err);
     ++*count;
@@ -153,15 +168,37 @@ static int decide(struct tz_pruning *pruning, struct entry *entry, struct tz_err
     struct tz_prune_result *result = pruning->result;
     bool goes = entry->forgotten;
 
+    if (entry->replaced)
+        return tz_pruning_add(&pruning->replaced, &pruning->replaced_count, &entry->generation,
+                              err);
     if (!goes && !entry->generation.unconfigured && entry->generation.reasons == 0)
-        goes = entry->complete;
+        goes = entry->complete != 0;
     if (!goes && !entry->generation.unconfigured && is_abandoned(pruning, entry, &goes, err))
         return -1;
     if (goes && is_locked(pruning, entry, err))
         return -1;
     if (goes && entry->generation.locked_until_ns == 0)
-        return put(&result->forgotten, &result->forgotten_count, entry, err);
-    return put(&result->kept, &result->kept_count, entry, err);
+        return tz_pruning_add(&result->forgotten, &result->forgotten_count, &entry->generation,
+                              err);
+    return tz_pruning_add(&result->kept, &result->kept_count, &entry->generation, err);
+}
+
+/* A prune that wrote it anew was stopped before it took the old one away.  They have one time, so
+ * they stand together. */
+static void find_replaced(struct entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = i; k > 0 && entries[k - 1].generation.time_ns ==
+                                        entries[i].generation.time_ns; k--) {
+            struct entry *a = &entries[i], *b = &entries[k - 1];
+            if (memcmp(a->generation.origin, b->generation.origin, TZ_HASH_SIZE) != 0)
+                continue;
+            /* Both are sorted by id, falling. */
+            if (a->turn > b->turn && a->complete && !(b->complete & ~a->complete))
+                b->replaced = true;
+            else if (b->turn >= a->turn && b->complete && !(a->complete & ~b->complete))
+                a->replaced = true;
+        }
 }
 
 static int plan_source(struct tz_pruning *pruning, struct entry *entries, size_t count,
@@ -183,10 +220,13 @@ static int plan_source(struct tz_pruning *pruning, struct entry *entries, size_t
         entries[i].generation.unconfigured = unconfigured;
         if (look_at(pruning, &entries[i], err))
             return -1;
-        if (entries[i].forgotten)
+    }
+    find_replaced(entries, count);
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].forgotten || entries[i].replaced)
             continue;
         items[planned] = (struct tz_retention_item){.time_ns = entries[i].generation.time_ns,
-                                                    .complete = entries[i].complete,
+                                                    .complete = entries[i].complete != 0,
                                                     .verified = entries[i].verified};
         memcpy(items[planned++].id, entries[i].generation.id, TZ_HASH_SIZE);
     }
@@ -196,7 +236,7 @@ static int plan_source(struct tz_pruning *pruning, struct entry *entries, size_t
         return tz_while(err, "retention of '%s'", source);
     planned = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!entries[i].forgotten)
+        if (!entries[i].forgotten && !entries[i].replaced)
             entries[i].generation.reasons = items[planned++].reasons;
         if (decide(pruning, &entries[i], err))
             return -1;

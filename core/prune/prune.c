@@ -84,10 +84,10 @@ static int learn(struct tz_pruning *pruning, struct tz_error *err)
 
 static int condemn_and_forget(struct tz_pruning *pruning, struct tz_error *err)
 {
-    return tz_pruning_bury(pruning, err) || tz_pruning_condemn(pruning, err) ||
-                   tz_pruning_forget(pruning, err)
-               ? -1
-               : 0;
+    if (tz_pruning_bury(pruning, err) || tz_pruning_forget(pruning, err) ||
+        tz_pruning_repack(pruning, err))
+        return -1;
+    return pruning->replaced_count ? tz_pruning_forget(pruning, err) : 0;
 }
 
 /* The tombstones first, then all heads again, and only then is anything deleted. */
@@ -138,6 +138,7 @@ int tz_prune(const struct tz_prune_options *options, struct tz_prune_result *ret
     int failed = !options->dry_run && tz_catalog_run_begin(pruning.catalog, "prune", &run, err);
     if (!failed)
         failed = work(&pruning, err);
+    tz_pruning_clear(pruning.replaced, pruning.replaced_count);
     if (pruning.transaction)
         tz_catalog_rollback(pruning.catalog);
     /* A note for people. */

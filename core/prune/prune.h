@@ -22,6 +22,10 @@ struct tz_pruning {
     uint32_t stores;                         /* that are worked on */
     int64_t newest_ns[TZ_MIRROR_MAX_STORES]; /* the youngest object, by the store's clock */
     bool transaction;                        /* of a dry run: everything in it is undone */
+    /* Heads in whose place others have come. */
+    struct tz_prune_generation *replaced;
+    size_t replaced_count;
+    bool forgotten; /* what the plan said has gone */
 };
 
 /* prune.c */
@@ -47,9 +51,18 @@ int tz_pruning_locked(struct tz_pruning *pruning, const char *name, uint32_t sto
 
 /* plan.c: fill in kept and forgotten of the result. */
 int tz_pruning_plan(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_CHECK;
-/* forget.c: write the tombstones, then remove seals and heads. */
-int tz_pruning_condemn(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_CHECK;
+int tz_pruning_add(struct tz_prune_generation **list, size_t *count,
+                   const struct tz_prune_generation *generation,
+                   struct tz_error *err) TZ_MUST_CHECK;
+void tz_pruning_clear(struct tz_prune_generation *list, size_t count);
+/* forget.c: write tombstones for what is forgotten, replaced, and not needed any more; then remove
+ * seals and heads. */
 int tz_pruning_forget(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_CHECK;
+/* Write tombstones that name these packs. */
+int tz_pruning_condemn(struct tz_pruning *pruning, const struct tz_catalog_live *packs,
+                       size_t count, struct tz_error *err) TZ_MUST_CHECK;
+/* repack.c: write packs anew of which little is needed, and the heads that name them. */
+int tz_pruning_repack(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_CHECK;
 /* packs.c: list the packs of all stores; delete what ripe tombstones name. */
 int tz_pruning_list(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_CHECK;
 int tz_pruning_delete(struct tz_pruning *pruning, const int64_t *tombstones, size_t count,

@@ -30,7 +30,7 @@ struct search {
     int64_t time_ns;    /* newest at or before, or INT64_MAX */
     bool any_source;    /* the source has generations */
     unsigned found;
-    uint8_t id[TZ_HASH_SIZE];
+    uint8_t id[TZ_HASH_SIZE], origin[TZ_HASH_SIZE];
     int64_t best, after; /* times; after: the nearest younger one */
     bool has_after;
 };
@@ -68,10 +68,13 @@ static int look(void *arg, const struct tz_generation *generation, struct tz_err
         return 0;
     search->any_source = true;
     if (search->prefix) {
-        tz_hex(hex, generation->id, TZ_HASH_SIZE);
+        tz_hex(hex, generation->origin, TZ_HASH_SIZE);
         if (strncmp(hex, search->prefix, strlen(search->prefix)) != 0)
             return 0;
-        search->found++;
+        /* Written anew, and the old one has not gone yet: that is the same generation. */
+        if (search->found == 0 || memcmp(search->origin, generation->origin, TZ_HASH_SIZE) != 0)
+            search->found++;
+        memcpy(search->origin, generation->origin, TZ_HASH_SIZE);
     } else if (generation->time_ns > search->time_ns) {
         search->after = generation->time_ns;
         search->has_after = true;

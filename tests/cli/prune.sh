@@ -3,7 +3,7 @@
 # many days.
 . "${TOZAI_SOURCE_DIR:?}/tests/cli/lib.sh"
 
-rounds=20
+rounds=${ROUNDS:-20}
 [ -z "${TOZAI_LONG:-}" ] || rounds=200
 RANDOM=${TOZAI_SEED:-1}
 

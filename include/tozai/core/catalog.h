@@ -154,7 +154,9 @@ int tz_catalog_bad_packs(struct tz_catalog *catalog, int64_t **ret_sorted, size_
 
 /* Generations. */
 struct tz_generation {
-    uint8_t id[TZ_HASH_SIZE];
+    uint8_t id[TZ_HASH_SIZE];     /* of its head */
+    uint8_t origin[TZ_HASH_SIZE]; /* what people call it (tz_head_origin()) */
+    uint64_t turn;                /* the greatest one of an origin counts */
     int64_t head_object;
     int64_t seal_object;        /* 0: not sealed in any store */
     char *source, *type, *host; /* of the head */

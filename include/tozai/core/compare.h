@@ -60,7 +60,7 @@ struct tz_match {
     size_t count, room;
 };
 struct tz_searched {
-    uint8_t id[TZ_HASH_SIZE];
+    uint8_t id[TZ_HASH_SIZE], origin[TZ_HASH_SIZE];
     int64_t time_ns;
 };
 struct tz_search_result {

@@ -53,6 +53,18 @@ struct tz_head {
     uint32_t pack_count;
 };
 
+/*
+ * When prune writes packs anew, each generation that needs them gets another head, whose tags say
+ * which one it was first, and how often it was written.  That first id names the generation to
+ * people; one that was never written anew has its own.
+ */
+#define TZ_TAG_OWN    "tozai:" /* tags of people do not begin so */
+#define TZ_TAG_ORIGIN "tozai:id"
+#define TZ_TAG_TURN   "tozai:turn"
+void tz_head_origin(const struct tz_head *head, uint8_t ret[TZ_HASH_SIZE]);
+/* 0: it is the first one. */
+uint64_t tz_head_turn(const struct tz_head *head);
+
 void tz_head_clear(struct tz_head *head);
 static inline TZ_UNUSED void tz_scoped_head(struct tz_head *head)
 {

@@ -56,7 +56,8 @@ struct tz_prune_options {
 };
 
 struct tz_prune_generation {
-    uint8_t id[TZ_HASH_SIZE];
+    uint8_t id[TZ_HASH_SIZE];     /* of its head */
+    uint8_t origin[TZ_HASH_SIZE]; /* what people call it */
     char *source;
     int64_t time_ns;
     unsigned reasons;  /* enum tz_retention_reason; why it is kept */

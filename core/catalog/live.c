@@ -1,0 +1,210 @@
+/*
+ * How much of each pack is needed, by the chunks of the generations that stay.
+ */
+#include "database.h"
+#include "prune.h"
+
+#include <string.h>
+
+#include "tozai/util/banned.h"
+
+int tz_catalog_live_begin(struct tz_catalog *catalog, struct tz_error *err)
+{
+    static const char sql[] =
+        "CREATE TEMP TABLE IF NOT EXISTS live(id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;"
+        "CREATE TEMP TABLE IF NOT EXISTS movable(generation INTEGER PRIMARY KEY) STRICT;"
+        "CREATE TEMP TABLE IF NOT EXISTS victims(pack INTEGER PRIMARY KEY) STRICT;"
+        "CREATE TEMP TABLE IF NOT EXISTS moves(no INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;"
+        "CREATE TEMP TABLE IF NOT EXISTS needs(pack INTEGER PRIMARY KEY) STRICT;"
+        "DELETE FROM temp.live; DELETE FROM temp.movable; DELETE FROM temp.victims;"
+        "DELETE FROM temp.moves; DELETE FROM temp.needs;";
+
+    return tz_catalog_exec(catalog, sql, err);
+}
+
+/* Run a statement with one parameter of bytes. */
+static int run_blob(struct tz_catalog *catalog, const char *sql, const uint8_t *data, size_t len,
+                    struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_blob(&query, 1, data, len);
+    return tz_query_run(&query, err);
+}
+
+static int run_int(struct tz_catalog *catalog, const char *sql, int64_t value, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_int(&query, 1, value);
+    return tz_query_run(&query, err);
+}
+
+int tz_catalog_live_add(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZE],
+                        struct tz_error *err)
+{
+    static const char sql[] = "INSERT OR IGNORE INTO temp.live(id) VALUES (?1)";
+
+    return run_blob(catalog, sql, id, TZ_ID_SIZE, err);
+}
+
+int tz_catalog_live_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
+                            struct tz_error *err)
+{
+    static const char sql[] = "INSERT OR IGNORE INTO temp.movable(generation)"
+                              " SELECT number FROM generations WHERE id = ?1";
+
+    return run_blob(catalog, sql, id, TZ_HASH_SIZE, err);
+}
+
+int tz_catalog_live_packs(struct tz_catalog *catalog, struct tz_catalog_live **ret,
+                          size_t *ret_count, struct tz_error *err)
+{
+    static const char sql[] =
+        "WITH sums(pack, live) AS MATERIALIZED (SELECT c.pack, sum(c.len) FROM temp.live l"
+        "  CROSS JOIN chunks c ON c.id = l.id GROUP BY c.pack)"
+        "SELECT p.id, p.hash, ifnull(s.live, 0),"
+        " (SELECT sum(f.plain_len) FROM frames f WHERE f.pack = p.id), p.condemned"
+        " FROM packs p JOIN temp.listing t ON t.hash = p.hash LEFT JOIN sums s ON s.pack = p.id"
+        " WHERE p.kind = 1 AND p.lost = 0"
+        " AND EXISTS (SELECT 1 FROM generation_packs g WHERE g.pack = p.id)"
+        " AND NOT EXISTS (SELECT 1 FROM generation_packs g WHERE g.pack = p.id"
+        "  AND NOT EXISTS (SELECT 1 FROM temp.movable m WHERE m.generation = g.generation))";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+    TZ_SCOPED(tz_scoped_free) struct tz_catalog_live *items = NULL;
+    size_t count = 0, cap = 0;
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    for (;;) {
+        bool row;
+        if (tz_query_step(&query, &row, err))
+            return -1;
+        if (!row)
+            break;
+        if (count == cap) {
+            cap = cap ? 2 * cap : 64;
+            void *more = realloc(items, cap * sizeof(*items));
+            if (!more)
+                return tz_fail_nomem(err);
+            items = more;
+        }
+        struct tz_catalog_live *item = &items[count++];
+        item->pack = tz_query_get_int(&query, 0);
+        if (tz_query_get_blob(&query, 1, item->hash, TZ_HASH_SIZE, err))
+            return -1;
+        item->live = (uint64_t)tz_query_get_int(&query, 2);
+        item->plain = (uint64_t)tz_query_get_int(&query, 3);
+        item->condemned = tz_query_get_int(&query, 4) != 0;
+    }
+    *ret = TZ_TAKE(items);
+    *ret_count = count;
+    return 0;
+}
+
+int tz_catalog_victim_add(struct tz_catalog *catalog, int64_t pack, struct tz_error *err)
+{
+    static const char sql[] = "INSERT OR IGNORE INTO temp.victims(pack) VALUES (?1)";
+
+    return run_int(catalog, sql, pack, err);
+}
+
+int tz_catalog_victims_fill(struct tz_catalog *catalog, struct tz_error *err)
+{
+    static const char sql[] =
+        "INSERT INTO temp.moves(id) SELECT c.id FROM temp.live l CROSS JOIN chunks c ON c.id = l.id"
+        " WHERE c.pack IN (SELECT pack FROM temp.victims) ORDER BY c.pack, c.frame, c.offset;";
+
+    return tz_catalog_exec(catalog, sql, err);
+}
+
+int tz_catalog_victims_leave(struct tz_catalog *catalog, struct tz_error *err)
+{
+    static const char sql[] =
+        "DELETE FROM generation_packs WHERE pack IN (SELECT pack FROM temp.victims);"
+        "UPDATE generations SET packs = (SELECT count(*) FROM generation_packs u"
+        "  WHERE u.generation = generations.number);";
+
+    return tz_catalog_exec(catalog, sql, err);
+}
+
+int tz_catalog_moves(struct tz_catalog *catalog, int64_t after, uint8_t (*ret)[TZ_ID_SIZE],
+                     size_t max, size_t *ret_count, int64_t *ret_last, struct tz_error *err)
+{
+    static const char sql[] =
+        "SELECT no, id FROM temp.moves WHERE no > ?1 ORDER BY no LIMIT ?2";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    *ret_count = 0;
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_int(&query, 1, after);
+    tz_query_int(&query, 2, (int64_t)max);
+    while (*ret_count < max) {
+        bool row;
+        if (tz_query_step(&query, &row, err))
+            return -1;
+        if (!row)
+            return 0;
+        *ret_last = tz_query_get_int(&query, 0);
+        if (tz_query_get_blob(&query, 1, ret[(*ret_count)++], TZ_ID_SIZE, err))
+            return -1;
+    }
+    return 0;
+}
+
+int tz_catalog_needs_victim(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool *ret,
+                            struct tz_error *err)
+{
+    static const char sql[] =
+        "SELECT 1 FROM generations g JOIN generation_packs u ON u.generation = g.number"
+        " JOIN temp.victims v ON v.pack = u.pack WHERE g.id = ?1 LIMIT 1";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_blob(&query, 1, id, TZ_HASH_SIZE);
+    return tz_query_step(&query, ret, err);
+}
+
+int tz_catalog_needs_begin(struct tz_catalog *catalog, struct tz_error *err)
+{
+    return tz_catalog_exec(catalog, "DELETE FROM temp.needs;", err);
+}
+
+int tz_catalog_needs_add(struct tz_catalog *catalog, int64_t pack, struct tz_error *err)
+{
+    static const char sql[] = "INSERT OR IGNORE INTO temp.needs(pack) VALUES (?1)";
+
+    return run_int(catalog, sql, pack, err);
+}
+
+int tz_catalog_needs_hashes(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
+                            struct tz_buf *ret, struct tz_error *err)
+{
+    static const char sql[] =
+        "SELECT p.hash FROM packs p JOIN temp.needs n ON n.pack = p.id"
+        " UNION SELECT p.hash FROM packs p JOIN generation_packs u ON u.pack = p.id"
+        "  JOIN generations g ON g.number = u.generation WHERE g.id = ?1 AND p.kind <> 1"
+        " ORDER BY 1";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_blob(&query, 1, id, TZ_HASH_SIZE);
+    for (;;) {
+        uint8_t hash[TZ_HASH_SIZE];
+        bool row;
+        if (tz_query_step(&query, &row, err))
+            return -1;
+        if (!row)
+            return 0;
+        if (tz_query_get_blob(&query, 0, hash, TZ_HASH_SIZE, err) ||
+            tz_buf_append(ret, hash, TZ_HASH_SIZE, err))
+            return -1;
+    }
+}

@@ -86,7 +86,19 @@ on $days 0 verify --level content
 diff <(cd "$work/east" && find . -type f | sort) <(cd "$work/west" && find . -type f | sort) ||
     fail "the stores are not equal"
 restorable
-echo "bytes after $days days: $(bytes_of "$work/east")"
+# A fresh repository of just these generations.
+sed "s|^state = .*|state = $work/fresh-state|; s|/east\$|/fresh-east|; s|/west\$|/fresh-west|
+    s|^key_file = .*|key_file = $work/fresh-key|; s|^path = .*|path = $work/again|" \
+    "$work/conf" >"$work/fresh"
+run 0 -c "$work/fresh" init
+tac "$work/times" | while read -r time; do
+    rm -rf "$work/again"
+    tz 0 restore "wiki@${time}T12:00:00Z" --target "$work/again"
+    run 0 -c "$work/fresh" backup
+done
+left=$(bytes_of "$work/east") fresh=$(bytes_of "$work/fresh-east")
+echo "after $days days: $left bytes, fresh: $fresh"
+[ $((left * 10)) -le $((fresh * 11)) ] || fail "more than 10 % above a fresh repository"
 
 # --- Killed at any moment ---
 # kill_after MILLISECONDS ARGUMENT...: run tozai and kill it after that time.

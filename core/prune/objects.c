@@ -52,13 +52,17 @@ int tz_pruning_put(struct tz_pruning *pruning, const char *name, const void *dat
 int tz_pruning_remove(struct tz_pruning *pruning, const struct tz_pruning_object *objects,
                       size_t count, struct tz_error *err)
 {
-    if (pruning->options->dry_run)
-        return 0;
-    for (size_t i = 0; i < tz_mirror_count(pruning->mirror); i++)
-        for (size_t k = 0; k < count; k++)
-            if ((objects[k].stores & pruning->stores & TZ_STORE_BIT(i)) &&
-                tz_store_remove(tz_mirror_store(pruning->mirror, i), objects[k].name, err))
-                return tz_while(err, "store '%s'", tz_mirror_name(pruning->mirror, i));
+    const char *names[TZ_PRUNE_BATCH];
+
+    for (size_t i = 0; !pruning->options->dry_run && i < tz_mirror_count(pruning->mirror); i++) {
+        size_t chosen = 0;
+        for (size_t k = 0; k < count && k < TZ_PRUNE_BATCH; k++)
+            if (objects[k].stores & pruning->stores & TZ_STORE_BIT(i))
+                names[chosen++] = objects[k].name;
+        if (chosen > 0 && tz_store_remove_many(tz_mirror_store(pruning->mirror, i), names, chosen,
+                                               NULL, err))
+            return tz_while(err, "store '%s'", tz_mirror_name(pruning->mirror, i));
+    }
     return 0;
 }
 

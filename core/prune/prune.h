@@ -38,7 +38,7 @@ void tz_pruning_rollback(struct tz_pruning *pruning);
 /* Put an object into every store of the mask, all or failure, and note it. */
 int tz_pruning_put(struct tz_pruning *pruning, const char *name, const void *data, size_t len,
                    uint32_t stores, int64_t *ret_object, struct tz_error *err) TZ_MUST_CHECK;
-/* Remove objects from the stores that each has a bit for. */
+/* Remove at most TZ_PRUNE_BATCH objects from the stores that each has a bit for. */
 struct tz_pruning_object {
     const char *name;
     uint32_t stores;

@@ -225,7 +225,7 @@ static int is_same(struct tz_s3_store *store, const char *name, const void *data
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf there = {0};
 
-    if (tz_store_driver_s3.get(store, name, 0, len + 1, &there, err))
+    if (tz_store_driver_s3.get(store, name, 0, len + 1, 0, &there, err))
         return -1;
     *ret = there.len == len && (len == 0 || memcmp(there.data, data, len) == 0);
     return 0;

@@ -37,8 +37,7 @@ static const struct {
 };
 #define LABELS_MAX (TZ_COUNT(labels) + 2)
 
-static size_t labels_of(const struct tz_prune_generation *generation,
-                        const char *ret[LABELS_MAX])
+static size_t labels_of(const struct tz_prune_generation *generation, const char *ret[LABELS_MAX])
 {
     size_t count = 0;
 
@@ -61,8 +60,9 @@ static json_t *make_kept(const struct tz_prune_generation *generation)
     for (size_t i = 0; i < count; i++)
         if (!list || json_array_append_new(list, json_string(texts[i])))
             return NULL;
-    return json_pack("{s:o, s:o, s:o, s:O, s:o}", "id", tz_json_hex(generation->origin, TZ_HASH_SIZE),
-                     "source", tz_json_text(generation->source, strlen(generation->source)), "time",
+    return json_pack("{s:o, s:o, s:o, s:O, s:o}", "id",
+                     tz_json_hex(generation->origin, TZ_HASH_SIZE), "source",
+                     tz_json_text(generation->source, strlen(generation->source)), "time",
                      tz_json_time(generation->time_ns), "labels", list, "locked_until",
                      tz_json_time(generation->locked_until_ns));
 }
@@ -150,10 +150,10 @@ static int print_text(const struct tz_prune_result *result, struct tz_error *err
         (void)printf(", %" PRIu64 " written anew", result->rewritten_packs);
     (void)putchar('\n');
     if (result->waiting_packs > result->locked_packs)
-        (void)printf("%" PRIu64 " %s for the end of the grace period\n",
-                     result->waiting_packs - result->locked_packs,
-                     tz_plural(result->waiting_packs - result->locked_packs, "pack waits",
-                               "packs wait"));
+        (void)printf(
+            "%" PRIu64 " %s for the end of the grace period\n",
+            result->waiting_packs - result->locked_packs,
+            tz_plural(result->waiting_packs - result->locked_packs, "pack waits", "packs wait"));
     if (result->locked_packs > 0) {
         tz_time_format_local(until, result->locked_until_ns);
         (void)printf("%" PRIu64 " %s locked, the last until %s\n", result->locked_packs,

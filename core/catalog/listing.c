@@ -60,9 +60,8 @@ int tz_catalog_listing_remove(struct tz_catalog *catalog, const char *name, stru
 int tz_catalog_listing_drop(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
                             struct tz_error *err)
 {
-    static const char sql[] =
-        "INSERT OR IGNORE INTO temp.dropped(generation, id)"
-        " SELECT number, id FROM generations WHERE id = ?1";
+    static const char sql[] = "INSERT OR IGNORE INTO temp.dropped(generation, id)"
+                              " SELECT number, id FROM generations WHERE id = ?1";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
     if (tz_query_open(&query, catalog, sql, err))
@@ -147,9 +146,8 @@ static int read_int(struct tz_query *query, int64_t *ret, struct tz_error *err)
 
 int tz_catalog_count_waiting(struct tz_catalog *catalog, uint64_t *ret, struct tz_error *err)
 {
-    static const char sql[] =
-        "SELECT count(*) FROM temp.listing l WHERE NOT " NEEDED
-        " AND EXISTS (SELECT 1 FROM tombstone_packs t WHERE t.hash = l.hash)";
+    static const char sql[] = "SELECT count(*) FROM temp.listing l WHERE NOT " NEEDED
+                              " AND EXISTS (SELECT 1 FROM tombstone_packs t WHERE t.hash = l.hash)";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
     int64_t count;
 

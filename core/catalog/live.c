@@ -135,8 +135,7 @@ int tz_catalog_victims_leave(struct tz_catalog *catalog, struct tz_error *err)
 int tz_catalog_moves(struct tz_catalog *catalog, int64_t after, uint8_t (*ret)[TZ_ID_SIZE],
                      size_t max, size_t *ret_count, int64_t *ret_last, struct tz_error *err)
 {
-    static const char sql[] =
-        "SELECT no, id FROM temp.moves WHERE no > ?1 ORDER BY no LIMIT ?2";
+    static const char sql[] = "SELECT no, id FROM temp.moves WHERE no > ?1 ORDER BY no LIMIT ?2";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
     *ret_count = 0;

@@ -16,8 +16,7 @@ int tz_catalog_note_index(struct tz_catalog *catalog, int64_t index,
                           const uint8_t pack[TZ_HASH_SIZE], struct tz_error *err) TZ_MUST_CHECK;
 /* Condemns it, too. */
 int tz_catalog_note_tombstone(struct tz_catalog *catalog, int64_t tombstone,
-                              const uint8_t hash[TZ_HASH_SIZE],
-                              struct tz_error *err) TZ_MUST_CHECK;
+                              const uint8_t hash[TZ_HASH_SIZE], struct tz_error *err) TZ_MUST_CHECK;
 /* Of a head: was it forgotten?  Of a pack: may it go? */
 int tz_catalog_is_condemned(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SIZE], bool *ret,
                             struct tz_error *err) TZ_MUST_CHECK;
@@ -98,8 +97,7 @@ int tz_catalog_get_marks(struct tz_catalog *catalog, int64_t tombstone, int64_t 
                          int64_t *ret_newest_ns, int64_t *ret_after_ns,
                          struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_set_marks(struct tz_catalog *catalog, int64_t tombstone, int64_t store,
-                         int64_t newest_ns, int64_t after_ns,
-                         struct tz_error *err) TZ_MUST_CHECK;
+                         int64_t newest_ns, int64_t after_ns, struct tz_error *err) TZ_MUST_CHECK;
 
 /* Index objects in some store. */
 struct tz_catalog_index {

@@ -83,10 +83,9 @@ int tz_catalog_get_marks(struct tz_catalog *catalog, int64_t tombstone, int64_t 
 int tz_catalog_set_marks(struct tz_catalog *catalog, int64_t tombstone, int64_t store,
                          int64_t newest_ns, int64_t after_ns, struct tz_error *err)
 {
-    static const char sql[] =
-        "INSERT INTO tombstone_marks(tombstone, store, newest_ns, after_ns)"
-        " VALUES (?1, ?2, ?3, ?4) ON CONFLICT(tombstone, store) DO UPDATE"
-        " SET newest_ns = excluded.newest_ns, after_ns = excluded.after_ns";
+    static const char sql[] = "INSERT INTO tombstone_marks(tombstone, store, newest_ns, after_ns)"
+                              " VALUES (?1, ?2, ?3, ?4) ON CONFLICT(tombstone, store) DO UPDATE"
+                              " SET newest_ns = excluded.newest_ns, after_ns = excluded.after_ns";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
     if (tz_query_open(&query, catalog, sql, err))

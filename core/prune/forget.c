@@ -149,8 +149,7 @@ static int remove_all(struct tz_pruning *pruning, const struct tz_prune_generati
         int64_t number = 0;
 
         tz_name_id(pruning->repo->keys, "source", generation->source, source_id);
-        (seals ? tz_name_seal : tz_name_head)(name, source_id, generation->time_ns,
-                                              generation->id);
+        (seals ? tz_name_seal : tz_name_head)(name, source_id, generation->time_ns, generation->id);
         if (tz_pruning_remove(pruning, &object, 1, err) ||
             tz_catalog_find_object(pruning->catalog, name, &number, NULL, err))
             return -1;

@@ -74,8 +74,8 @@ static int is_ripe(struct tz_pruning *pruning, struct tz_catalog_tombstone *ston
             return -1;
     }
     if (stone->seen_ns == 0 || (lacking && !fresh)) {
-        stone->seen_ns = lacking || since_ns == 0 ? pruning->now_ns
-                                                  : TZ_MIN(pruning->now_ns, since_ns);
+        stone->seen_ns =
+            lacking || since_ns == 0 ? pruning->now_ns : TZ_MIN(pruning->now_ns, since_ns);
         if (tz_catalog_set_tombstone(pruning->catalog, stone->object, stone->seen_ns,
                                      stone->gone_ns, err))
             return -1;

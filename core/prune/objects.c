@@ -28,8 +28,9 @@ static int put_everywhere(struct tz_pruning *pruning, const char *name, const vo
         if (!(stores & ~stored & TZ_STORE_BIT(i)))
             continue;
         (void)tz_mirror_error(pruning->mirror, i, &why);
-        return tz_fail(err, why.kind ? why.kind : TZ_UNAVAILABLE, "store '%s' did not take '%s': %s",
-                       tz_mirror_name(pruning->mirror, i), name, why.message);
+        return tz_fail(err, why.kind ? why.kind : TZ_UNAVAILABLE,
+                       "store '%s' did not take '%s': %s", tz_mirror_name(pruning->mirror, i), name,
+                       why.message);
     }
     return 0;
 }
@@ -59,8 +60,8 @@ int tz_pruning_remove(struct tz_pruning *pruning, const struct tz_pruning_object
         for (size_t k = 0; k < count && k < TZ_PRUNE_BATCH; k++)
             if (objects[k].stores & pruning->stores & TZ_STORE_BIT(i))
                 names[chosen++] = objects[k].name;
-        if (chosen > 0 && tz_store_remove_many(tz_mirror_store(pruning->mirror, i), names, chosen,
-                                               NULL, err))
+        if (chosen > 0 &&
+            tz_store_remove_many(tz_mirror_store(pruning->mirror, i), names, chosen, NULL, err))
             return tz_while(err, "store '%s'", tz_mirror_name(pruning->mirror, i));
     }
     return 0;

@@ -188,8 +188,8 @@ static int decide(struct tz_pruning *pruning, struct entry *entry, struct tz_err
 static void find_replaced(struct entry *entries, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        for (size_t k = i; k > 0 && entries[k - 1].generation.time_ns ==
-                                        entries[i].generation.time_ns; k--) {
+        for (size_t k = i;
+             k > 0 && entries[k - 1].generation.time_ns == entries[i].generation.time_ns; k--) {
             struct entry *a = &entries[i], *b = &entries[k - 1];
             if (memcmp(a->generation.origin, b->generation.origin, TZ_HASH_SIZE) != 0)
                 continue;

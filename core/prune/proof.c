@@ -6,7 +6,6 @@
 
 #include "tozai/util/banned.h"
 
-
 static int note_broken(struct tz_pruning *pruning, size_t i,
                        const struct tz_prune_generation *generation, struct tz_error *err)
 {

@@ -52,10 +52,11 @@ static int check_stores(struct tz_pruning *pruning, struct tz_error *err)
         if (!tz_mirror_error(pruning->mirror, i, &why))
             continue;
         (void)tz_fail(err, TZ_UNAVAILABLE, "store '%s' cannot be used: %s", name, why.message);
-        return tz_hint(err,
-                       "nothing is deleted anywhere while a store is away, unless it is left out by "
-                       "name: --without %s",
-                       name);
+        return tz_hint(
+            err,
+            "nothing is deleted anywhere while a store is away, unless it is left out by "
+            "name: --without %s",
+            name);
     }
     return pruning->stores ? 0 : tz_fail(err, TZ_INVALID, "there is no store to work on");
 }

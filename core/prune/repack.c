@@ -85,8 +85,7 @@ static int load_head(struct tz_pruning *pruning, const uint8_t id[TZ_HASH_SIZE],
     return 0;
 }
 
-static int note_live(struct tz_pruning *pruning, const uint8_t id[TZ_ID_SIZE],
-                     struct tz_error *err)
+static int note_live(struct tz_pruning *pruning, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
 {
     return tz_catalog_live_add(pruning->catalog, id, err);
 }
@@ -226,8 +225,7 @@ static int move(struct tz_pruning *pruning, struct tz_error *err)
         tz_pool_new(&pool, pruning->repo->config->threads, err))
         return -1;
     options.pool = pool;
-    if (tz_packer_new(&packer, &options, err) ||
-        tz_chunk_reader_new(&reader, pruning->repo, err))
+    if (tz_packer_new(&packer, &options, err) || tz_chunk_reader_new(&reader, pruning->repo, err))
         return -1;
     return move_all(pruning, reader, packer, err);
 }

@@ -1,16 +1,49 @@
 /*
- * The place of prune in a run.
+ * The place of prune in a run: what retention no longer keeps is forgotten before the stores are
+ * brought level.
  */
 #include "internal.h"
 
+#include "tozai/core/prune.h"
+#include "tozai/util/time.h"
+
 #include "tozai/util/banned.h"
 
-/*
- * To be wired to tozai/core/prune.h as soon as that is there: what retention no longer keeps is
- * forgotten here, before the stores are brought level.  Until then the part is not done, and the
- * result says so.
- */
+static void note_failure(struct tz_run *run, const struct tz_error *why)
+{
+    enum tz_outcome outcome = TZ_OUTCOME_FAILED;
+
+    if (why->kind == TZ_INTERRUPTED)
+        outcome = TZ_OUTCOME_INTERRUPTED;
+    else if (why->kind == TZ_UNAVAILABLE)
+        outcome = TZ_OUTCOME_DEGRADED; /* a store is away: the next run does it */
+    else if (why->kind == TZ_CORRUPT)
+        outcome = TZ_OUTCOME_DAMAGE;
+    tz_run_note(run, &run->result->prune, outcome, why);
+}
+
 void tz_run_prune(struct tz_run *run)
 {
+    const struct tz_prune_options wanted = {
+        .repo = run->repo, .grace_ns = TZ_PRUNE_GRACE_NS, .live_percent = TZ_PRUNE_LIVE};
+    struct tz_prune_result result = {0};
+    struct tz_error why = {0};
+    int64_t began = tz_monotonic();
+
     run->result->prune.outcome = TZ_OUTCOME_NONE;
+    /* A host with a writer's key leaves it to the keeper. */
+    if (tz_keys_role(tz_repo_keys(run->repo)) != TZ_ROLE_OPERATOR)
+        return;
+    tz_run_step(run, "prune");
+    if (tz_prune(&wanted, &result, &why)) {
+        note_failure(run, &why);
+    } else if (result.broken_count > 0) {
+        (void)tz_fail(&why, TZ_CORRUPT, "a generation that was kept lacks packs: %s",
+                      result.broken[0]);
+        tz_run_note(run, &run->result->prune, TZ_OUTCOME_DAMAGE, &why);
+    } else {
+        tz_run_note(run, &run->result->prune, TZ_OUTCOME_OK, NULL);
+    }
+    run->result->prune.took_ns = tz_monotonic() - began;
+    tz_prune_result_clear(&result);
 }

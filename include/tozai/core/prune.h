@@ -7,8 +7,8 @@
  *   1. a tombstone, in every store, names the heads that go and the packs that no other head needs
  *   2. the seals go, in every store, then the heads
  *   3. when the tombstone has stood for the grace period, all heads are listed again; what it names
- *      and none of them needs is deleted.  What is needed stays, and stays condemned: a tombstone is
- *      never withdrawn
+ *      and none of them needs is deleted.  What is needed stays, and stays condemned: a tombstone
+ * is never withdrawn
  *   4. index objects that name deleted packs are written anew without them
  *   5. the tombstone goes 30 days after the last of its packs, by the clock of each store
  *
@@ -40,12 +40,12 @@ typedef int tz_prune_locked_fn(void *arg, size_t store, const char *name, int64_
                                struct tz_error *err);
 
 struct tz_prune_options {
-    struct tz_repo *repo; /* opened exclusive (a dry run, too) */
-    bool dry_run;         /* find out what would be done; changes nothing */
-    bool force;           /* although the clock looks wrong (retention.h) */
-    int64_t grace_ns;     /* between tombstone and deletion; 0: none */
+    struct tz_repo *repo;  /* opened exclusive (a dry run, too) */
+    bool dry_run;          /* find out what would be done; changes nothing */
+    bool force;            /* although the clock looks wrong (retention.h) */
+    int64_t grace_ns;      /* between tombstone and deletion; 0: none */
     unsigned live_percent; /* write packs anew of which less is needed; 0: none */
-    int64_t now_ns;       /* 0: tz_now() */
+    int64_t now_ns;        /* 0: tz_now() */
     /* Only these sources, configured or not; none: all that are configured. */
     const char *const *sources;
     size_t source_count;
@@ -60,8 +60,8 @@ struct tz_prune_generation {
     uint8_t origin[TZ_HASH_SIZE]; /* what people call it */
     char *source;
     int64_t time_ns;
-    unsigned reasons;  /* enum tz_retention_reason; why it is kept */
-    bool unconfigured; /* kept because its source left the configuration */
+    unsigned reasons;        /* enum tz_retention_reason; why it is kept */
+    bool unconfigured;       /* kept because its source left the configuration */
     int64_t locked_until_ns; /* kept because its head or seal is locked; 0: they are not */
 };
 
@@ -73,7 +73,7 @@ struct tz_prune_result {
     uint64_t deleted_packs;
     uint64_t freed_bytes; /* of packs, in all stores together */
     uint64_t rewritten_packs;
-    uint64_t locked_packs; /* that could not be deleted yet */
+    uint64_t locked_packs;   /* that could not be deleted yet */
     int64_t locked_until_ns; /* when the last of them can be */
     /* Copies of kept generations that claim to be complete and are not: "west: ID".  Prune did not
      * cause it, and tells it. */

@@ -3,7 +3,8 @@
  * the stores interleaved under a seed; some of them die on the way.
  *
  * One machine at a time has the turn, for a few calls or for very many: so others sleep at any
- * point while it goes on.  Whatever happens, where head and seal of a generation are, its packs are.
+ * point while it goes on.  Whatever happens, where head and seal of a generation are, its packs
+ * are.
  *
  * TOZAI_LONG=1: 10,000 seeds instead of 200; TOZAI_SEED=N: just that one.
  */
@@ -27,10 +28,10 @@ static struct {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     struct seeded seeded;
-    unsigned holder;       /* an actor */
-    unsigned left;         /* calls until it passes on */
-    uint64_t calls;        /* of the holder, so that others see it stand still */
-    bool waiting[ACTORS];  /* one of its threads wants to call */
+    unsigned holder;      /* an actor */
+    unsigned left;        /* calls until it passes on */
+    uint64_t calls;       /* of the holder, so that others see it stand still */
+    bool waiting[ACTORS]; /* one of its threads wants to call */
     bool done[ACTORS];
 } turn = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -239,8 +240,7 @@ static void run_actors(struct actor *actors, struct seeded *seeded)
         actors[i].number = i;
         actors[i].role = roles[i];
         actors[i].rounds = 1 + (unsigned)seeded_below(seeded, 2);
-        actors[i].lifetime =
-            seeded_one_in(seeded, 4) ? 1 + (unsigned)seeded_below(seeded, 120) : 0;
+        actors[i].lifetime = seeded_one_in(seeded, 4) ? 1 + (unsigned)seeded_below(seeded, 120) : 0;
     }
     for (unsigned i = 0; i < ACTORS; i++)
         assert_int_equal(pthread_create(&actors[i].thread, NULL, run_actor, &actors[i]), 0);
@@ -270,9 +270,8 @@ static void check_end(struct actor *actors, uint64_t seed)
             assert_int_equal(result.broken_count, 0);
             assert_int_equal(result.waiting_packs, 0);
             if (again)
-                assert_int_equal(result.forgotten_count + result.tombstoned_packs +
-                                     result.deleted_packs,
-                                 0);
+                assert_int_equal(
+                    result.forgotten_count + result.tombstoned_packs + result.deleted_packs, 0);
             tz_prune_result_clear(&result);
         }
     }
@@ -295,8 +294,8 @@ static void run_seed(uint64_t seed)
     for (unsigned i = 0; i < 5; i++)
         change(&shared, &seeded);
     for (unsigned i = 0; i < 3; i++) {
-        TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo =
-            tz_fixture_open(&actors[i % 2].fixture, true);
+        TZ_SCOPED(tz_scoped_repo)
+        struct tz_repo *repo = tz_fixture_open(&actors[i % 2].fixture, true);
         struct tz_backup_result result = {0};
         tz_fixture_backup(repo, i % 2 ? "twin" : "tree", &result);
         tz_backup_result_clear(&result);

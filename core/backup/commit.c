@@ -180,6 +180,29 @@ static int whole_stores(struct tz_repo *repo, const struct tz_head *head, uint32
     return *ret ? 0 : tz_fail(err, TZ_UNAVAILABLE, "no store holds every pack of the generation");
 }
 
+/* A prune gives up a head that has stood without a seal for so long. */
+static int look_at_head(struct tz_repo *repo, const struct tz_head *head, uint32_t stores,
+                        struct tz_error *err)
+{
+    struct tz_mirror *mirror = tz_repo_mirror(repo);
+    char name[TZ_NAME_TEXT];
+
+    if (tz_now() - head->start_ns <= TOMBSTONE_NS)
+        return 0;
+    tz_name_head(name, head->source_id, head->time_ns, head->id);
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
+        struct tz_store_stat stat = {0};
+        if (!(stores & UINT32_C(1) << i))
+            continue;
+        if (tz_store_stat(tz_mirror_store(mirror, i), name, &stat, err))
+            return -1;
+        if (!stat.exists)
+            return tz_fail(err, TZ_FAILED, "a prune has given up the unfinished head in store '%s'",
+                           tz_mirror_name(mirror, i));
+    }
+    return 0;
+}
+
 static int condemned(bool *ret, struct tz_error *err)
 {
     *ret = true;
@@ -203,5 +226,7 @@ int tz_backup_commit(struct tz_repo *repo, struct tz_head *head, uint32_t *ret_s
         return -1;
     if (!good)
         return condemned(ret_condemned, err);
+    if (look_at_head(repo, head, with_head, err))
+        return -1;
     return put_seal(repo, head, with_head, ret_stores, err);
 }

@@ -60,7 +60,7 @@ rm -rf "$work/state" "$work/east" "$work/west" "$work/key" "$work/src"
 mkdir -p "$work/src/small"
 for i in $(seq 60); do head -c 30000 /dev/urandom >"$work/src/file-$i"; done
 on 1 0 init
-for day in $(seq $days); do
+for day in $(seq "$days"); do
     echo "$day" >"$work/src/day"
     head -c 30000 /dev/urandom >"$work/src/file-$((day % 60 + 1))"
     head -c 2000 /dev/urandom >"$work/src/small/$((day % 10))"

@@ -110,9 +110,10 @@ static json_t *make_version(const struct tz_search_result *result, const struct 
     char mtime[TZ_TIME_TEXT];
 
     tz_mtime_format(mtime, &entry);
-    return json_pack("{s:o, s:o, s:I, s:s, s:o}", "id", tz_json_hex(generation->origin, TZ_HASH_SIZE),
-                     "time", tz_json_time(generation->time_ns), "size", (json_int_t)version->size,
-                     "mtime", mtime, "changed", make_changes(version));
+    return json_pack("{s:o, s:o, s:I, s:s, s:o}", "id",
+                     tz_json_hex(generation->origin, TZ_HASH_SIZE), "time",
+                     tz_json_time(generation->time_ns), "size", (json_int_t)version->size, "mtime",
+                     mtime, "changed", make_changes(version));
 }
 
 /* The first generation without it, or null while the newest one has it. */

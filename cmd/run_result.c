@@ -65,6 +65,15 @@ static void print_others(const struct tz_run_result *result)
                      tz_plural(result->synced.objects, "object", "objects"), bytes);
         end_part(&result->sync);
     }
+    if (result->prune.outcome != TZ_OUTCOME_NONE) {
+        tz_size_format(bytes, result->freed_bytes);
+        print_part("prune", &result->prune);
+        (void)printf(", %zu %s forgotten, %" PRIu64 " %s deleted, %s", result->forgotten,
+                     tz_plural(result->forgotten, "generation", "generations"),
+                     result->deleted_packs, tz_plural(result->deleted_packs, "pack", "packs"),
+                     bytes);
+        end_part(&result->prune);
+    }
     if (result->verify.outcome != TZ_OUTCOME_NONE) {
         print_part("verify", &result->verify);
         (void)printf(", %.3g %% of each store", result->verified_percent);

@@ -101,7 +101,8 @@ static const char step_1[] =
 static const char step_2[] =
     "CREATE INDEX generations_by_source ON generations(source, time_ns DESC, id DESC);";
 
-/* What index objects and tombstones name, for prune.  They are read again, since nobody noted it. */
+/* What index objects and tombstones name, for prune.  They are read again, since nobody noted it.
+ */
 static const char step_3[] =
     "CREATE TABLE index_packs("
     "  index_object INTEGER NOT NULL REFERENCES objects(id) ON DELETE CASCADE,"

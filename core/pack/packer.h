@@ -62,7 +62,7 @@ struct flight {
     struct tz_pack_info info; /* of a pack; hash all zero for others */
     bool is_pack, is_index;
     struct tz_buf names; /* hashes of the packs that an index describes */
-    uint32_t waiting; /* stores that have not reported */
+    uint32_t waiting;    /* stores that have not reported */
     uint32_t stored;
 };
 

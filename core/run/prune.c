@@ -1,6 +1,6 @@
 /*
- * The place of prune in a run: what retention no longer keeps is forgotten before the stores are
- * brought level.
+ * The place of prune in a run: behind sync, so that a generation that lies in two halves is whole
+ * before anybody asks whether it may go.
  */
 #include "internal.h"
 
@@ -40,11 +40,12 @@ void tz_run_prune(struct tz_run *run)
     } else {
         tz_run_note(run, &run->result->prune, TZ_OUTCOME_OK, NULL);
     }
-    /* Prune did not cause it; the sync and the verification behind it mend it, or say that it is
-     * so.
-     */
+    /* Prune did not cause it; the verification behind it mends it, or says that it is so. */
     for (size_t i = 0; i < result.broken_count; i++)
         tz_run_warn(run, "a generation lacks packs: %s", result.broken[i]);
+    run->result->forgotten = result.forgotten_count;
+    run->result->deleted_packs = result.deleted_packs;
+    run->result->freed_bytes = result.freed_bytes;
     run->result->prune.took_ns = tz_monotonic() - began;
     tz_prune_result_clear(&result);
 }

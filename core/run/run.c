@@ -84,6 +84,8 @@ static int open_repository(struct tz_run *run, struct tz_status *status)
         .no_prompt = run->options->no_prompt,
         .warn = run->options->warn,
         .warn_arg = run->options->arg,
+        .writes = true,
+        .spool = true, /* tz_run() holds the lock */
     };
     struct tz_error why = {0};
     int64_t began = tz_monotonic();
@@ -102,7 +104,7 @@ static int open_repository(struct tz_run *run, struct tz_status *status)
 
 static void do_steps(struct tz_run *run, const struct tz_status *status)
 {
-    void (*const steps[])(struct tz_run *) = {tz_run_prune, tz_run_sync, tz_run_verify};
+    void (*const steps[])(struct tz_run *) = {tz_run_sync, tz_run_prune, tz_run_verify};
 
     tz_run_backups(run, status);
     for (size_t i = 0; i < TZ_COUNT(steps) && !tz_interrupted(); i++)

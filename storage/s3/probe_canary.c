@@ -135,7 +135,8 @@ static int try_read(struct canaries *canaries, struct tz_error *err)
     TZ_SCOPED(tz_scoped_buf) struct tz_buf back = {0};
     struct tz_error why = {0};
 
-    if (tz_store_driver_s3.get(canaries->store, canaries->names[0], 0, CANARY_LEN, 0, &back, &why) &&
+    if (tz_store_driver_s3.get(canaries->store, canaries->names[0], 0, CANARY_LEN, 0, &back,
+                               &why) &&
         why.kind != TZ_NOT_FOUND) {
         if (err)
             *err = why;

@@ -1,5 +1,5 @@
 /*
- * What cron calls: backups of what is due, then prune, sync, and a verification of a part, with the
+ * What cron calls: backups of what is due, then sync, prune, and a verification of a part, with the
  * operator's hooks and notifications around it.
  *
  * A step that fails does not stop the others, but for a before hook: without it the backup that it
@@ -54,6 +54,8 @@ struct tz_run_result {
     struct tz_run_source *sources;
     size_t source_count;
     struct tz_run_part open, prune, sync, verify, status;
+    size_t forgotten; /* generations, by prune */
+    uint64_t deleted_packs, freed_bytes;
     struct tz_sync_result synced;
     struct tz_verify_result verified;
     double verified_percent;

@@ -9,8 +9,8 @@ write_s3_config east slow
 sed -i "s|^state = .*|&\npack_size = 1M|" "$work/conf"
 tz 0 init
 head -c 40000000 /dev/urandom >"$work/src/large"
-# The upload of 40 MB, about eleven packs, takes about 20 s; 6 MiB fit into memory.
-faults slow 'PUT packs/ rate 500000'
+# The upload of 40 MB, about eleven packs, takes minutes; 6 MiB fit into memory.
+faults slow 'PUT packs/ rate 50000'
 
 east_packs() {
     s3_keys east east/packs/ | wc -l
@@ -22,7 +22,7 @@ slow_run() {
 # Everything is in east while west still waits for most of it.
 await_east() {
     local i
-    for ((i = 0; i < 150; i++)); do
+    for ((i = 0; i < 600; i++)); do
         if [ "$(east_packs)" -ge 10 ]; then return; fi
         kill -0 "$pid" 2>/dev/null || fail "the run has ended"
         sleep 0.1

@@ -99,7 +99,8 @@ static int64_t old_enough(const struct tz_pruning *pruning)
 int tz_pruning_condemn(struct tz_pruning *pruning, const struct tz_catalog_live *packs,
                        size_t count, struct tz_error *err)
 {
-    TZ_SCOPED(stone_clear) struct stone stone = {.hashes = malloc(TOMBSTONE_NAMES * TZ_HASH_SIZE)};
+    TZ_SCOPED(stone_clear)
+    struct stone stone = {.hashes = malloc((size_t)TOMBSTONE_NAMES * TZ_HASH_SIZE)};
 
     if (!stone.hashes)
         return tz_fail_nomem(err);
@@ -112,7 +113,8 @@ int tz_pruning_condemn(struct tz_pruning *pruning, const struct tz_catalog_live 
 static int condemn(struct tz_pruning *pruning, struct tz_error *err)
 {
     const struct tz_prune_result *result = pruning->result;
-    TZ_SCOPED(stone_clear) struct stone stone = {.hashes = malloc(TOMBSTONE_NAMES * TZ_HASH_SIZE)};
+    TZ_SCOPED(stone_clear)
+    struct stone stone = {.hashes = malloc((size_t)TOMBSTONE_NAMES * TZ_HASH_SIZE)};
     TZ_SCOPED(tz_scoped_free)
     struct tz_catalog_listed *batch = calloc(TZ_PRUNE_BATCH, sizeof(*batch));
     char after[TZ_NAME_TEXT] = "";

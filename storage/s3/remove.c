@@ -67,8 +67,10 @@ struct answer {
 static void copy_text(char *to, size_t size, const char *text, size_t len)
 {
     len = TZ_MIN(len, size - 1);
+    memcpy(to, text, len);
     for (size_t i = 0; i < len; i++)
-        to[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            to[i] = ' ';
     to[len] = '\0';
 }
 

@@ -81,14 +81,16 @@ tz 0 verify --level content
 
 # What is not ours, and copies under other names, are left alone.
 pack=$(names "packs/../$hash" | tail -1)
-mkdir -p "$work/west/lost+found" "$work/west/packs/00"
+other=00
+[ "${pack:6:2}" != 00 ] || other=01
+mkdir -p "$work/west/lost+found" "$work/west/packs/$other"
 echo note >"$work/west/README"
-cp "$work/west/$pack" "$work/west/packs/00/00${pack:11}"
+cp "$work/west/$pack" "$work/west/packs/$other/$other${pack:11}"
 tz 0 verify --level presence --json
 json '.ok and (.stores.west.unknown | length == 2)'
 tz 4 verify --heal --json
-json ".stores.west.damaged == [\"packs/00/00${pack:11}\"] and .stores.west.healed == []"
+json ".stores.west.damaged == [\"packs/$other/$other${pack:11}\"] and .stores.west.healed == []"
 [ -e "$work/west/README" ] || fail "a foreign file was deleted"
-[ -e "$work/west/packs/00/00${pack:11}" ] || fail "a copy was deleted"
-rm "$work/west/packs/00/00${pack:11}"
+[ -e "$work/west/packs/$other/$other${pack:11}" ] || fail "a copy was deleted"
+rm "$work/west/packs/$other/$other${pack:11}"
 tz 0 verify

@@ -18,7 +18,9 @@
 #define DEFAULT_QUEUE_BYTES (UINT64_C(64) << 20)
 #define DEFAULT_ATTEMPTS    5
 #define DEFAULT_BACKOFF_MS  200
-#define MAX_PAUSE_NS        (60 * TZ_SECOND_NS)
+/* Of a store that tries again by itself. */
+#define STEADY_ATTEMPTS 2
+#define MAX_PAUSE_NS    (60 * TZ_SECOND_NS)
 /* How long a wish to stop may go unnoticed. */
 #define POLL_NS (TZ_SECOND_NS / 10)
 
@@ -169,6 +171,9 @@ static int start(struct tz_mirror *mirror, struct tz_error *err)
         lane->out = false;
         lane->error = (struct tz_error){0};
         lane->local = tz_store_features(lane->store) & TZ_STORE_LOCAL;
+        lane->attempts = mirror->options.attempts;
+        if (tz_store_features(lane->store) & TZ_STORE_STEADY)
+            lane->attempts = TZ_MIN(lane->attempts, STEADY_ATTEMPTS);
         for (unsigned n = lane->local ? 1 : mirror->options.writers; n > 0; n--)
             if (start_thread(lane, err))
                 return -1;

@@ -64,8 +64,9 @@ struct tz_mirror_lane {
     struct tz_mirror_items queue; /* without the one that is being written */
     uint64_t queue_bytes;         /* with it, but without what waits in files */
     struct tz_mirror_spool spool;
-    unsigned busy; /* writers that write */
-    bool alone;    /* what is being written lets nothing beside it */
+    unsigned busy;     /* writers that write */
+    bool alone;        /* what is being written lets nothing beside it */
+    unsigned attempts; /* tries of one operation */
     struct tz_mirror_pace pace;
     pthread_cond_t work;
     pthread_t threads[TZ_MIRROR_WRITERS_MAX];

@@ -200,12 +200,14 @@ static int fail_all(struct reading *reading, struct tz_error *err)
     return tz_fail(err, worst(reading), "no store gives '%s': %s", reading->name, text);
 }
 
-static bool any_unreachable(const struct reading *reading)
+/* How often those that could not be reached may be asked; 0 if there are none. */
+static unsigned most_attempts(const struct reading *reading)
 {
+    unsigned most = 0;
     for (size_t i = 0; i < reading->mirror->count; i++)
         if (reading->kinds[i] == TZ_UNAVAILABLE)
-            return true;
-    return false;
+            most = TZ_MAX(most, reading->mirror->lanes[i].attempts);
+    return most;
 }
 
 static int read_with_retries(struct reading *reading, size_t *ret_store, struct tz_error *err)
@@ -220,7 +222,7 @@ static int read_with_retries(struct reading *reading, size_t *ret_store, struct 
                 *err = ours;
             return -1;
         }
-        if (attempt >= mirror->options.attempts || !any_unreachable(reading))
+        if (attempt >= most_attempts(reading))
             return fail_all(reading, err);
         tz_mirror_lock(mirror);
         bool again = tz_mirror_pause(mirror, NULL, attempt);

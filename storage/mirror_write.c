@@ -133,7 +133,7 @@ static int put_with_retries(struct tz_mirror_lane *lane, const struct tz_mirror_
     for (unsigned attempt = 1;; attempt++) {
         if (!put_once(lane->store, item, err))
             return 0;
-        if (err->kind != TZ_UNAVAILABLE || attempt >= mirror->options.attempts)
+        if (err->kind != TZ_UNAVAILABLE || attempt >= lane->attempts)
             return -1;
         tz_debug("store '%s', attempt %u: %s", lane->name, attempt, err->message);
         tz_mirror_lock(mirror);

@@ -163,6 +163,20 @@ int tz_catalog_open(struct tz_catalog **ret, const char *state,
     return 0;
 }
 
+bool tz_catalog_whose(const char *state, uint8_t ret[TZ_REPO_ID_SIZE])
+{
+    TZ_SCOPED(tz_scoped_catalog) struct tz_catalog *catalog = calloc(1, sizeof(*catalog));
+    struct tz_error ignored = {0};
+    uint8_t id[TZ_REPO_ID_SIZE];
+
+    if (!catalog || !(catalog->path = tz_path_join(state, TZ_CATALOG_FILE)) ||
+        access(catalog->path, F_OK) || connect_database(catalog, &ignored) ||
+        read_meta(catalog, "repository", id, sizeof(id), &ignored))
+        return false;
+    memcpy(ret, id, sizeof(id));
+    return true;
+}
+
 void tz_catalog_free(struct tz_catalog *catalog)
 {
     if (!catalog)

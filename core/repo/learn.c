@@ -142,6 +142,13 @@ static bool has_gone(struct tz_repo *repo, size_t i, const char *name, const str
            !tz_store_stat(tz_mirror_store(repo->mirror, i), name, &stat, &ignored) && !stat.exists;
 }
 
+/* Or could it not be read for another reason, which says nothing of the object? */
+static bool is_damage(enum tz_error_kind kind)
+{
+    return kind != TZ_INTERRUPTED && kind != TZ_NOMEM && kind != TZ_NOSPC &&
+           kind != TZ_UNSUPPORTED && kind != TZ_BUSY && kind != TZ_UNAVAILABLE && kind != TZ_DENIED;
+}
+
 int tz_repo_learn(struct tz_repo *repo, size_t i, const char *name, uint64_t size,
                   struct tz_error *err)
 {
@@ -163,8 +170,7 @@ int tz_repo_learn(struct tz_repo *repo, size_t i, const char *name, uint64_t siz
     if (failed && has_gone(repo, i, name, &why)) {
         state = TZ_COPY_MISSING;
     } else if (failed) {
-        if (why.kind == TZ_INTERRUPTED || why.kind == TZ_NOMEM || why.kind == TZ_NOSPC ||
-            why.kind == TZ_UNSUPPORTED || why.kind == TZ_BUSY) {
+        if (!is_damage(why.kind)) {
             if (err)
                 *err = why;
             return tz_while(err, "learn '%s'", name);

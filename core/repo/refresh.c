@@ -171,6 +171,9 @@ static void visit(void *arg, size_t i)
     struct listed *listed = &reading->stores[i];
 
     listed->failed = list_store(reading, i, &listed->error) != 0;
+    /* A store that gives no proper listing is of no use now, but the others are. */
+    if (listed->failed && listed->error.kind == TZ_CORRUPT)
+        listed->error.kind = TZ_UNAVAILABLE;
 }
 
 static int learn_store(struct reading *reading, size_t i, struct tz_error *err)

@@ -97,6 +97,23 @@ static void doubt(struct look *look, size_t i)
     }
 }
 
+/* The good descriptor that the catalog has, else the first; NULL if there is none. */
+static const struct tz_descriptor *find_ours(const struct look *look, bool by_catalog)
+{
+    const struct tz_descriptor *first = NULL;
+    uint8_t id[TZ_REPO_ID_SIZE];
+    bool known = by_catalog && tz_catalog_whose(look->repo->config->state, id);
+
+    for (size_t i = TZ_MIRROR_MAX_STORES; i-- > 0;) {
+        if (look->findings[i] != GOOD)
+            continue;
+        first = &look->descriptors[i];
+        if (known && same_id(id, first->repo_id))
+            return first;
+    }
+    return first;
+}
+
 /* Good descriptors must be of one repository; asking the slots costs something, so only now. */
 static int compare(struct look *look, struct tz_error *err)
 {
@@ -104,16 +121,12 @@ static int compare(struct look *look, struct tz_error *err)
     bool doubtful = false;
 
     for (int round = 0; round < 2; round++) {
-        const struct tz_descriptor *first = NULL;
+        const struct tz_descriptor *ours = find_ours(look, round == 1);
         for (size_t i = 0; i < count; i++) {
-            if (look->findings[i] != GOOD)
-                continue;
-            if (!first)
-                first = &look->descriptors[i];
-            if (same_id(first->repo_id, look->descriptors[i].repo_id))
+            if (look->findings[i] != GOOD || same_id(ours->repo_id, look->descriptors[i].repo_id))
                 continue;
             if (round == 1)
-                return another_repository(look, i, first->repo_id, err);
+                return another_repository(look, i, ours->repo_id, err);
             doubtful = true;
         }
         for (size_t i = 0; doubtful && i < count; i++)

@@ -16,6 +16,7 @@
 struct item {
     char *key; /* as the server wrote it */
     struct tz_store_stat stat;
+    bool has_size;
 };
 
 struct page {
@@ -24,6 +25,8 @@ struct page {
     struct item next; /* the one whose elements are coming */
     bool encoded;     /* keys are percent-encoded */
     bool truncated;
+    bool last;  /* it says that it is */
+    bool whole; /* the document is a listing, to its end */
     char *token;
 };
 
@@ -36,7 +39,7 @@ static void page_clear(struct page *page)
     page->next = (struct item){0};
     page->count = 0;
     page->token = NULL;
-    page->encoded = page->truncated = false;
+    page->encoded = page->truncated = page->last = page->whole = false;
 }
 
 static void page_free(struct page *page)
@@ -58,6 +61,8 @@ static int read_size(const char *text, uint64_t *ret, struct tz_error *err)
 {
     uint64_t size = 0;
 
+    if (!*text)
+        return tz_fail(err, TZ_CORRUPT, "a listing has no size of an object");
     for (const char *p = text; *p; p++) {
         if (*p < '0' || *p > '9' || size > UINT64_MAX / 10 - 1)
             return tz_fail(err, TZ_CORRUPT, "a listing has '%s' for a size", text);
@@ -78,8 +83,9 @@ static int read_time(const char *text, int64_t *ret_ns, struct tz_error *err)
 
 static int end_item(struct page *page, struct tz_error *err)
 {
-    if (!page->next.key)
-        return tz_fail(err, TZ_CORRUPT, "a listing has an object without a key");
+    if (!page->next.key || !page->next.has_size)
+        return tz_fail(err, TZ_CORRUPT, "a listing has an object without %s",
+                       page->next.key ? "a size" : "a key");
     if (page->count == PAGE_KEYS)
         return tz_fail(err, TZ_CORRUPT, "a page of a listing is too long");
     page->next.stat.exists = true;
@@ -95,23 +101,28 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
     static const char root[] = "ListBucketResult/";
     struct page *page = arg;
 
+    if (strcmp(path, "ListBucketResult") == 0)
+        page->whole = true;
     if (strncmp(path, root, strlen(root)) != 0)
         return 0;
     path += strlen(root);
     (void)len;
     if (strcmp(path, "Contents/Key") == 0)
         return keep_text(&page->next.key, text, err);
-    if (strcmp(path, "Contents/Size") == 0)
+    if (strcmp(path, "Contents/Size") == 0) {
+        page->next.has_size = true;
         return read_size(text, &page->next.stat.size, err);
+    }
     if (strcmp(path, "Contents/LastModified") == 0)
         return read_time(text, &page->next.stat.changed_ns, err);
     if (strcmp(path, "Contents") == 0)
         return end_item(page, err);
     if (strcmp(path, "NextContinuationToken") == 0)
         return keep_text(&page->token, text, err);
-    if (strcmp(path, "IsTruncated") == 0)
+    if (strcmp(path, "IsTruncated") == 0) {
         page->truncated = strcmp(text, "true") == 0;
-    else if (strcmp(path, "EncodingType") == 0)
+        page->last = strcmp(text, "false") == 0;
+    } else if (strcmp(path, "EncodingType") == 0)
         page->encoded = strcmp(text, "url") == 0;
     return 0;
 }
@@ -131,7 +142,12 @@ static int read_page(struct tz_s3_store *store, const char *prefix, const char *
         return -1;
     if (tz_xml_read(response.text.data, response.text.len, see_element, page, err))
         return tz_while(err, "list 's3://%s/%s'", store->bucket, prefix);
-    if (page->truncated && !page->token)
+    if (!page->whole) {
+        (void)tz_fail(err, TZ_CORRUPT, "list 's3://%s/%s': the answer is no listing", store->bucket,
+                      prefix);
+        return tz_hint(err, TZ_S3_NO_SERVER);
+    }
+    if (page->truncated ? !page->token : !page->last)
         return tz_fail(err, TZ_CORRUPT,
                        "list 's3://%s/%s': a page says neither that it is the "
                        "last nor how to go on",
@@ -184,6 +200,41 @@ static int emit_page(struct listing *listing, struct page *page, struct tz_error
     return 0;
 }
 
+/* The tokens of pages that bring nothing may go round in a circle: one is remembered, for twice as
+ * many pages each time (Brent). */
+struct circle {
+    char *token;
+    unsigned steps, limit;
+};
+
+static void circle_clear(struct circle *circle)
+{
+    free(circle->token);
+}
+
+static int see_token(struct circle *circle, const char *token, bool *ret_round,
+                     struct tz_error *err)
+{
+    *ret_round = circle->token && strcmp(circle->token, token) == 0;
+    if (circle->steps++ < circle->limit)
+        return 0;
+    circle->steps = 0;
+    circle->limit = circle->limit ? 2 * circle->limit : 1;
+    return keep_text(&circle->token, token, err);
+}
+
+/* One page; *token becomes that of the next one, NULL behind the last. */
+static int list_page(struct listing *listing, const char *prefix, char **token, struct page *page,
+                     struct tz_error *err)
+{
+    page_clear(page);
+    if (read_page(listing->store, prefix, *token, page, err) || emit_page(listing, page, err))
+        return -1;
+    free(*token);
+    *token = page->truncated ? TZ_TAKE(page->token) : NULL;
+    return 0;
+}
+
 int tz_s3_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
                struct tz_error *err)
 {
@@ -191,24 +242,22 @@ int tz_s3_list(void *state, const char *prefix, tz_store_found_fn *found, void *
     struct listing listing = {.store = store, .prefix = prefix, .found = found, .arg = arg};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf key = {0};
     TZ_SCOPED(tz_scoped_free) char *token = NULL;
+    TZ_SCOPED(circle_clear) struct circle circle = {0};
     TZ_SCOPED(scoped_page) struct page *page = calloc(1, sizeof(*page));
 
     if (!page)
         return tz_fail_nomem(err);
     if (tz_buf_printf(&key, err, "%s%s", store->prefix, prefix))
         return -1;
-    for (bool more = true; more;) {
-        page_clear(page);
-        if (read_page(store, (const char *)key.data, token, page, err) ||
-            emit_page(&listing, page, err))
+    while (!list_page(&listing, (const char *)key.data, &token, page, err)) {
+        bool round = false;
+        if (!token)
+            return 0;
+        if (see_token(&circle, token, &round, err))
             return -1;
-        more = page->truncated;
-        if (more && token && strcmp(token, page->token) == 0)
+        if (round)
             return tz_fail(err, TZ_CORRUPT, "list 's3://%s/%s': the pages go round in a circle",
                            store->bucket, (const char *)key.data);
-        free(token);
-        token = page->token;
-        page->token = NULL;
     }
-    return 0;
+    return -1;
 }

@@ -139,7 +139,8 @@ static void abort_upload(struct upload *upload)
         tz_debug("%s", why.message);
 }
 
-/* Whole, and of this size?  A failure to complete may have come after the deed. */
+/* Whole, and of this size?  A failure to complete may have come after the deed, unless something
+ * was there before. */
 static bool is_there(struct upload *upload, size_t len)
 {
     struct tz_store_stat stat;
@@ -148,13 +149,13 @@ static bool is_there(struct upload *upload, size_t len)
 }
 
 int tz_s3_put_parts(struct tz_s3_store *store, const char *name, const void *data, size_t len,
-                    struct tz_error *err)
+                    bool replace, struct tz_error *err)
 {
     struct upload upload = {.store = store, .name = name};
     struct tz_error why = {0};
 
     int status = begin(&upload, &why) || put_all(&upload, data, len, &why) ? -1 : 0;
-    if (!status && complete(&upload, &why) && !is_there(&upload, len))
+    if (!status && complete(&upload, &why) && (replace || !is_there(&upload, len)))
         status = -1;
     if (status && upload.id)
         abort_upload(&upload);

@@ -110,7 +110,7 @@ static int try_hash(struct trial *trial, struct tz_error *err)
     hash[0] ^= 1;
     if (tz_s3_probe_put(trial->store, &call, &response, err))
         return -1;
-    tz_s3_read_refusal(&response, &refusal);
+    tz_s3_read_refusal(&call, &response, &refusal);
     /* 403 may be for another reason: only a signature that does not fit the bytes is the one. */
     if (response.status != 403 || strcmp(refusal.code, "SignatureDoesNotMatch") == 0)
         trial->probe->parts[TZ_PROBE_HASH] = yes_if(response.status >= 400);

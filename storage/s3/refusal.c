@@ -45,7 +45,7 @@ static const struct meaning meanings[] = {
     {"InvalidToken", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
     {"NoSuchBucket", TZ_UNAVAILABLE, 0, "make the bucket at the provider, or correct 'url'"},
     {"NoSuchKey", TZ_NOT_FOUND, 0, NULL},
-    {"NoSuchUpload", TZ_UNAVAILABLE, AGAIN, NULL},
+    {"NoSuchUpload", TZ_UNAVAILABLE, 0, NULL},
     {"NoSuchVersion", TZ_NOT_FOUND, 0, NULL},
     {"NotImplemented", TZ_UNSUPPORTED, 0, NULL},
     {"NotSignedUp", TZ_DENIED, 0, "the account has no S3 service"},
@@ -136,7 +136,17 @@ static void set_meaning(struct tz_s3_refusal *refusal, const struct meaning *mea
     refusal->hint = meaning->hint;
 }
 
-void tz_s3_read_refusal(const struct tz_http_response *response, struct tz_s3_refusal *ret)
+/* A 404 that S3 did not write says nothing of an object: a web server, or a balancer without a
+ * server behind it.  A HEAD has no words for it. */
+static bool is_strange(const struct tz_s3_call *call, const struct tz_http_response *response,
+                       const struct tz_s3_refusal *refusal)
+{
+    return response->status == 404 && !refusal->code[0] && strcmp(call->method, "HEAD") != 0 &&
+           strcmp(call->method, "DELETE") != 0;
+}
+
+void tz_s3_read_refusal(const struct tz_s3_call *call, const struct tz_http_response *response,
+                        struct tz_s3_refusal *ret)
 {
     const char *region = tz_http_header(response, "x-amz-bucket-region");
 
@@ -151,6 +161,10 @@ void tz_s3_read_refusal(const struct tz_http_response *response, struct tz_s3_re
     ret->elsewhere |= response->status == 400 && !ret->code[0] && region;
     if (!ret->region[0] && region)
         copy_shown(ret->region, sizeof(ret->region), region, strlen(region));
+    if (is_strange(call, response, ret)) {
+        ret->kind = TZ_UNAVAILABLE;
+        ret->hint = TZ_S3_NO_SERVER;
+    }
 }
 
 void tz_s3_read_code(const char *code, struct tz_s3_refusal *ret)

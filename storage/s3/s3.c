@@ -13,7 +13,6 @@
 
 #include "tozai/util/banned.h"
 
-#define TOKENS      500
 #define RANGE_TEXT  64
 #define CONNECTIONS 12
 
@@ -126,7 +125,7 @@ static int s3_open(void **ret, const struct tz_store_options *options, struct tz
     if (!store)
         return tz_fail_nomem(err);
     (void)pthread_mutex_init(&store->mutex, NULL);
-    store->retry_tokens = TOKENS;
+    store->retry_tokens = TZ_S3_RETRY_TOKENS;
     store->random = (uint64_t)tz_monotonic() | 1U;
     if (tz_s3_set_address(store, options->url, s3 ? s3->endpoint : NULL, s3 ? s3->region : NULL,
                           s3 ? s3->path_style : TZ_STORE_PATH_DEFAULT, err) ||
@@ -179,7 +178,13 @@ static int put_once(struct tz_s3_store *store, const char *name, const void *dat
     }
     if (store->storage_class)
         tz_s3_add_header(&call, "x-amz-storage-class", store->storage_class);
-    return tz_s3_call(store, &call, ret, err);
+    if (tz_s3_call(store, &call, ret, err))
+        return -1;
+    if (ret->status < 300 && !tz_http_header(ret, "etag")) {
+        (void)tz_fail(err, TZ_UNAVAILABLE, "put '%s': the answer does not confirm it", name);
+        return tz_hint(err, TZ_S3_NO_SERVER);
+    }
+    return 0;
 }
 
 /* A name and bytes that do not belong together are put as they are: the caller's hash is wrong. */
@@ -275,7 +280,7 @@ static int put_new(struct tz_s3_store *store, const char *name, const void *data
     if (stat.exists)
         return exists(name, err);
     if (len > TZ_S3_SINGLE_MAX)
-        return tz_s3_put_parts(store, name, data, len, err);
+        return tz_s3_put_parts(store, name, data, len, false, err);
     return put_single(store, name, data, len, &(struct putting){0}, &response, err);
 }
 
@@ -288,7 +293,7 @@ static int s3_put(void *state, const char *name, const void *data, size_t len, b
     if (!replace)
         return put_new(store, name, data, len, err);
     if (len > TZ_S3_SINGLE_MAX)
-        return tz_s3_put_parts(store, name, data, len, err);
+        return tz_s3_put_parts(store, name, data, len, true, err);
     return put_single(store, name, data, len, &(struct putting){0}, &response, err);
 }
 
@@ -410,7 +415,7 @@ static void s3_trust(void *state, unsigned features)
 
 const struct tz_store_driver tz_store_driver_s3 = {
     .scheme = "s3",
-    .features = TZ_STORE_RANGES,
+    .features = TZ_STORE_RANGES | TZ_STORE_STEADY,
     .provable = TZ_STORE_ATOMIC | TZ_STORE_BATCH,
     .open = s3_open,
     .free = s3_free,

@@ -17,6 +17,9 @@
 
 #define TZ_S3_KEY_MAX        1024
 #define TZ_S3_DEFAULT_REGION "us-east-1"
+/* What a run begins with; see retry.c. */
+#define TZ_S3_RETRY_TOKENS 500
+#define TZ_S3_NO_SERVER    "what answers there is no S3 server: check 'endpoint'"
 
 /* Where requests go. */
 struct tz_s3_address {
@@ -41,6 +44,7 @@ struct tz_s3_store {
     int retry_tokens;      /* what this run may still spend on trying again */
     uint64_t random;
     unsigned address; /* which one counts */
+    bool alive;       /* the last that was asked for was answered */
     bool seen;        /* the bucket is there */
     bool open_region; /* nobody said which: the bucket itself may */
     bool conditional; /* a probe has seen the server keep to If-None-Match */
@@ -94,6 +98,15 @@ int tz_s3_call(struct tz_s3_store *store, const struct tz_s3_call *call,
 int tz_s3_while(const struct tz_s3_store *store, const struct tz_s3_call *call,
                 struct tz_error *err);
 
+/*
+ * retry.c.  After this many failed tries since begun_ns, the last answered by this (NULL: by
+ * nothing): wait and say that one more is worth it.  err is set only if that is interrupted.
+ */
+bool tz_s3_try_again(struct tz_s3_store *store, unsigned tries, int64_t begun_ns,
+                     const struct tz_http_response *response, struct tz_error *err);
+/* One was answered with this status. */
+void tz_s3_succeeded(struct tz_s3_store *store, unsigned status);
+
 /* refusal.c: what an answer that is no success means. */
 struct tz_s3_refusal {
     enum tz_error_kind kind;
@@ -107,7 +120,8 @@ struct tz_s3_refusal {
     char message[256];
     const char *hint; /* NULL: none */
 };
-void tz_s3_read_refusal(const struct tz_http_response *response, struct tz_s3_refusal *ret);
+void tz_s3_read_refusal(const struct tz_s3_call *call, const struct tz_http_response *response,
+                        struct tz_s3_refusal *ret);
 /* The same for a code without an answer of its own, as a batch has them. */
 void tz_s3_read_code(const char *code, struct tz_s3_refusal *ret);
 int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
@@ -118,7 +132,7 @@ int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
 #define TZ_S3_SINGLE_MAX ((size_t)64 << 20)
 #define TZ_S3_PART_SIZE  ((size_t)16 << 20)
 int tz_s3_put_parts(struct tz_s3_store *store, const char *name, const void *data, size_t len,
-                    struct tz_error *err) TZ_MUST_CHECK;
+                    bool replace, struct tz_error *err) TZ_MUST_CHECK;
 
 /* s3.c */
 int tz_s3_remove(void *state, const char *name, struct tz_error *err) TZ_MUST_CHECK;

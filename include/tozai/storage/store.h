@@ -21,10 +21,11 @@
 #include <stdbool.h>
 
 /* What a store can do beyond the required functions. */
-#define TZ_STORE_RANGES 1U /* get reads a part without transferring the rest */
-#define TZ_STORE_ATOMIC 2U /* a put of a name that is taken is refused atomically */
-#define TZ_STORE_LOCAL  4U /* on this machine: reads cost no network */
-#define TZ_STORE_BATCH  8U /* remove_many takes few requests */
+#define TZ_STORE_RANGES 1U  /* get reads a part without transferring the rest */
+#define TZ_STORE_ATOMIC 2U  /* a put of a name that is taken is refused atomically */
+#define TZ_STORE_LOCAL  4U  /* on this machine: reads cost no network */
+#define TZ_STORE_BATCH  8U  /* remove_many takes few requests */
+#define TZ_STORE_STEADY 16U /* what may pass is tried again by the store itself */
 
 #define TZ_STORE_NAME_MAX   200
 #define TZ_STORE_REGION_MAX 64 /* with the NUL */

@@ -208,6 +208,25 @@ static void a_store_that_was_not_reached_is_asked_last_for_a_while(void **state)
     fixture_close(&fixture);
 }
 
+/* It has tried again by itself each time. */
+static void a_steady_store_is_asked_twice(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct tz_store *stores[STORES];
+    const struct tz_mirror_options fast = {.backoff_ms = 1};
+    fixture_stores(&fixture, stores);
+    for (size_t i = 0; i < STORES; i++)
+        faulty_store_features(fixture.faulty[i], TZ_STORE_RANGES | TZ_STORE_STEADY);
+    assert_int_equal(tz_mirror_new(&fixture.mirror, stores, STORES, &fast, NULL), 0);
+    plan_gets(&fixture, EAST, 1, FAULTY_FOR_GOOD, FAULTY_BEFORE, TZ_UNAVAILABLE);
+    plan_gets(&fixture, WEST, 1, FAULTY_FOR_GOOD, FAULTY_BEFORE, TZ_UNAVAILABLE);
+    (void)assert_no_read(&fixture, "object", TZ_UNAVAILABLE);
+    assert_int_equal(faulty_store_count(fixture.faulty[EAST]), 2);
+    assert_int_equal(faulty_store_count(fixture.faulty[WEST]), 2);
+    fixture_close(&fixture);
+}
+
 static void a_store_that_is_out_is_asked_last(void **state)
 {
     (void)state;
@@ -432,6 +451,7 @@ int main(void)
         cmocka_unit_test(what_may_pass_is_asked_again),
         cmocka_unit_test(but_not_for_ever),
         cmocka_unit_test(a_store_that_was_not_reached_is_asked_last_for_a_while),
+        cmocka_unit_test(a_steady_store_is_asked_twice),
         cmocka_unit_test(a_store_that_is_out_is_asked_last),
         cmocka_unit_test(bytes_that_are_not_accepted_are_thrown_away),
         cmocka_unit_test(a_wrong_hash_leads_to_the_next_store),

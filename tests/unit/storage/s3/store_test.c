@@ -6,10 +6,13 @@
 #include "tozai/util/buf.h"
 #include "tozai/util/file.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #define SKIPPED 77
 
@@ -72,14 +75,64 @@ static int open_place(struct tz_store **ret, const char *place, bool read_only,
     return 0;
 }
 
+#define IN_PARTS (((size_t)70 << 20) + 3)
+
+static void fill(uint8_t *data, uint64_t seed)
+{
+    uint64_t x = seed;
+
+    for (size_t i = 0; i < IN_PARTS; i++) {
+        x = x * UINT64_C(6364136223846793005) + 1442695040888963407U;
+        data[i] = (uint8_t)(x >> 56);
+    }
+}
+
+static void assert_bytes(struct tz_store *store, const uint8_t *data, size_t offset, size_t len)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf out = {0};
+
+    assert_int_equal(tz_store_get(store, "packs/parts", offset, len, &out, NULL), 0);
+    assert_int_equal(out.len, TZ_MIN(len, IN_PARTS - offset));
+    assert_memory_equal(out.data, data + offset, out.len);
+}
+
+static void an_object_in_parts_is_like_others(void **state)
+{
+    (void)state;
+    TZ_SCOPED(tz_scoped_store) struct tz_store *store = NULL;
+    TZ_SCOPED(tz_scoped_free) uint8_t *data = malloc(IN_PARTS);
+    struct tz_store_stat stat;
+    struct tz_error err = {0};
+
+    assert_non_null(data);
+    assert_int_equal(open_place(&store, "parts", false, NULL), 0);
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        fill(data, seed);
+        assert_int_equal(tz_store_replace(store, "packs/parts", data, IN_PARTS, NULL), 0);
+        assert_int_equal(tz_store_stat(store, "packs/parts", &stat, NULL), 0);
+        assert_int_equal(stat.size, IN_PARTS);
+        assert_bytes(store, data, 0, IN_PARTS);
+        assert_bytes(store, data, ((size_t)16 << 20) - 5, 10);
+        assert_bytes(store, data, IN_PARTS - 3, 10);
+    }
+    assert_int_equal(tz_store_put(store, "packs/parts", data, IN_PARTS, &err), -1);
+    assert_int_equal(err.kind, TZ_EXISTS);
+    assert_int_equal(tz_store_remove(store, "packs/parts", NULL), 0);
+    assert_int_equal(tz_store_put(store, "packs/parts", data, IN_PARTS, NULL), 0);
+    assert_bytes(store, data, 0, IN_PARTS);
+}
+
 int main(void)
 {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(an_object_in_parts_is_like_others)};
+
     if (!find_server()) {
         (void)printf("skipped: no server ($TOZAI_S3_SERVER)\n");
         return SKIPPED;
     }
     trusted = TZ_STORE_ATOMIC | TZ_STORE_BATCH;
     int failed = run_store_contract("s3", open_place);
+    failed += cmocka_run_group_tests_name("s3 parts", tests, NULL, NULL);
     /* What was not proven is done in another way. */
     trusted = 0;
     return run_store_contract("s3 of which nothing is known", open_place) || failed;

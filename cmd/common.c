@@ -29,7 +29,7 @@ int tz_session_open(struct tz_session *ret, struct tz_context *context,
 int tz_session_open_operator(struct tz_session *ret, struct tz_context *context,
                              const char *purpose, struct tz_error *err)
 {
-    const struct tz_repo_options wanted = {.need_operator = true, .purpose = purpose};
+    const struct tz_repo_options wanted = {.need_operator = true, .purpose = purpose, .soon = true};
 
     return tz_session_open(ret, context, &wanted, err);
 }

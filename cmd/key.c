@@ -277,9 +277,10 @@ static int find_slot(const struct tz_session *session, const char *text, struct 
 static int remove_slot(struct tz_context *context, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
+    const struct tz_repo_options wanted = {.need_operator = true, .purpose = "remove a key"};
     struct tz_slot_entry slot;
 
-    if (tz_session_open_operator(&session, context, "remove a key", err) ||
+    if (tz_session_open(&session, context, &wanted, err) ||
         find_slot(&session, context->arguments[0], &slot, err) ||
         tz_repo_remove_slot(session.repo, slot.hash, err))
         return -1;

@@ -20,6 +20,7 @@ struct tz_repo {
     int64_t store_ids[TZ_MIRROR_MAX_STORES];
     int lock_fd;
     const char *fill; /* of the options */
+    bool soon;        /* of the options */
     tz_warn_fn *warn;
     void *warn_arg;
 };

@@ -187,6 +187,7 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
     repo->lock_fd = -1;
     repo->config = options->config;
     repo->fill = options->fill;
+    repo->soon = options->soon;
     repo->warn = options->warn;
     repo->warn_arg = options->warn_arg;
 

@@ -6,6 +6,7 @@
 
 #define PACK_SIZE    (16U << 20)
 #define REMOTE_PACKS 6U
+#define SOON_S       4U
 
 int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
                         const char *only_store, bool create, bool read_only, struct tz_error *err)
@@ -40,20 +41,21 @@ enum finding { OUT, GOOD, DAMAGED, MISSING };
 
 struct look {
     struct tz_repo *repo;
+    unsigned patience_s; /* 0: as long as it takes */
     enum finding findings[TZ_MIRROR_MAX_STORES];
     struct tz_descriptor descriptors[TZ_MIRROR_MAX_STORES]; /* of good ones */
     struct tz_error errors[TZ_MIRROR_MAX_STORES];           /* why it could not be read */
 };
 
-static int read_descriptor(struct tz_repo *repo, size_t i, struct tz_descriptor *ret,
-                           struct tz_error *err)
+static int read_descriptor(struct look *look, size_t i, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
-    struct tz_store *store = tz_mirror_store(repo->mirror, i);
+    struct tz_store *store = tz_mirror_store(look->repo->mirror, i);
 
-    if (tz_store_get(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX, &bytes, err))
+    if (tz_store_get_soon(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX, look->patience_s, &bytes,
+                          err))
         return -1;
-    return tz_descriptor_read(ret, bytes.data, bytes.len, err);
+    return tz_descriptor_read(&look->descriptors[i], bytes.data, bytes.len, err);
 }
 
 /* In any thread. */
@@ -61,9 +63,30 @@ static void read_it(void *arg, size_t i)
 {
     struct look *look = arg;
 
-    if (read_descriptor(look->repo, i, &look->descriptors[i], &look->errors[i]) &&
-        look->errors[i].kind == TZ_OK)
+    look->errors[i] = (struct tz_error){0};
+    if (read_descriptor(look, i, &look->errors[i]) && look->errors[i].kind == TZ_OK)
         look->errors[i].kind = TZ_FAILED;
+}
+
+/* Is there a store that can be reached? */
+static bool any_answers(const struct look *look)
+{
+    for (size_t i = 0; i < tz_mirror_count(look->repo->mirror); i++)
+        if (tz_mirror_usable(look->repo->mirror, i) && look->errors[i].kind != TZ_UNAVAILABLE)
+            return true;
+    return false;
+}
+
+/* Where one store is as good as the other they get little time, unless none of them answers. */
+static int read_all(struct look *look, struct tz_error *err)
+{
+    look->patience_s = look->repo->soon ? SOON_S : 0;
+    if (tz_repo_visit_stores(look->repo, read_it, look, err))
+        return -1;
+    if (look->patience_s == 0 || any_answers(look))
+        return 0;
+    look->patience_s = 0;
+    return tz_repo_visit_stores(look->repo, read_it, look, err);
 }
 
 static bool same_id(const uint8_t a[TZ_REPO_ID_SIZE], const uint8_t b[TZ_REPO_ID_SIZE])
@@ -272,7 +295,7 @@ int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error 
     struct look look = {.repo = repo};
     size_t count = tz_mirror_count(repo->mirror);
 
-    if (tz_repo_visit_stores(repo, read_it, &look, err))
+    if (read_all(&look, err))
         return -1;
     for (size_t i = 0; i < count; i++)
         if (look_at(&look, i, err))

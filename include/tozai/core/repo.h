@@ -22,6 +22,7 @@ struct tz_repo_options {
     bool exclusive;                 /* take the state's lock: another holder is TZ_BUSY */
     bool read_only;                 /* never write to a store */
     bool writes;                    /* will: probe stores that nobody has, and mind the policy */
+    bool soon;                      /* reads: a store that does not answer soon is left out */
     bool fill_empty;                /* sync: a store without a descriptor may be filled */
     bool spool;       /* with exclusive: what a slow store has no room for waits in files */
     bool keyless;     /* stores and descriptor only: no keys, no catalog (level.h) */

@@ -172,3 +172,50 @@ path_style = yes
 CONF
     done
 }
+
+# --- Bad days: what must hold whatever has happened. ---
+
+# s3_repository EAST WEST: the tree of make_tree, a configuration as above, initialized.
+s3_repository() {
+    make_tree
+    write_s3_config "$@"
+    tz 0 init
+}
+# took_at_most SECONDS COMMAND...
+took_at_most() {
+    local most=$1 begin=$SECONDS
+    shift
+    "$@"
+    [ $((SECONDS - begin)) -le "$most" ] || fail "it took $((SECONDS - begin)) s: $*"
+}
+# sums SIDE: the name and the SHA-256 of each object in that store.
+sums() {
+    local key keys
+    keys=$(s3_keys "$1" "$1/")
+    for key in $keys; do
+        s3_get "$1" "$key"
+        printf '%s %s\n' "${key#"$1"/}" "$(sha256sum <"$work/body")"
+    done
+}
+# Both stores hold the same objects, with the same bytes.
+same_stores() {
+    sums east >"$work/sums-east"
+    sums west >"$work/sums-west"
+    [ -s "$work/sums-east" ] || fail 'the stores are empty'
+    diff "$work/sums-east" "$work/sums-west" >"$work/stderr" || fail 'the stores differ'
+}
+# honest SIDE...: what that store claims to have is there: a machine that knows nothing else finds
+# no damage in its generations.
+honest() {
+    local side
+    for side in "$@"; do
+        sed "s|^state = .*|state = $work/state-alone|; /^\[store /,/^\$/d" "$work/conf" \
+            >"$work/conf-alone"
+        printf '[policy]\nmin_copies = 1\n[store %s]\nurl = s3://%s/%s\nlocation = %s\n' \
+            "$side" "$bucket" "$side" "$side" >>"$work/conf-alone"
+        printf 'endpoint = %s\nregion = %s\ncredentials_file = %s\npath_style = yes\n' \
+            "${endpoint[$side]}" "${region[$side]}" "${credentials[$side]}" >>"$work/conf-alone"
+        rm -rf "$work/state-alone"
+        run 0 -c "$work/conf-alone" verify --level content
+    done
+}

@@ -7,17 +7,18 @@
 extern const struct tz_command tz_command_init, tz_command_backup, tz_command_list, tz_command_ls,
     tz_command_cat, tz_command_find_entries, tz_command_diff, tz_command_restore, tz_command_export,
     tz_command_import, tz_command_verify, tz_command_sync, tz_command_prune, tz_command_store,
-    tz_command_status, tz_command_run, tz_command_key, tz_command_catalog, tz_command_doctor,
-    tz_command_completion, tz_command_help, tz_command_version, tz_command_manual;
+    tz_command_status, tz_command_run, tz_command_key, tz_command_catalog, tz_command_hold,
+    tz_command_doctor, tz_command_completion, tz_command_help, tz_command_version,
+    tz_command_manual;
 
 /* In the order of the help. */
 const struct tz_command *const tz_commands[] = {
-    &tz_command_init,   &tz_command_backup,       &tz_command_list,   &tz_command_ls,
-    &tz_command_cat,    &tz_command_find_entries, &tz_command_diff,   &tz_command_restore,
-    &tz_command_export, &tz_command_import,       &tz_command_verify, &tz_command_sync,
-    &tz_command_store,  &tz_command_prune,        &tz_command_status, &tz_command_run,
-    &tz_command_key,    &tz_command_catalog,      &tz_command_doctor, &tz_command_completion,
-    &tz_command_help,   &tz_command_version,      &tz_command_manual,
+    &tz_command_init,       &tz_command_backup,       &tz_command_list,    &tz_command_ls,
+    &tz_command_cat,        &tz_command_find_entries, &tz_command_diff,    &tz_command_restore,
+    &tz_command_export,     &tz_command_import,       &tz_command_verify,  &tz_command_sync,
+    &tz_command_store,      &tz_command_prune,        &tz_command_hold,    &tz_command_status,
+    &tz_command_run,        &tz_command_key,          &tz_command_catalog, &tz_command_doctor,
+    &tz_command_completion, &tz_command_help,         &tz_command_version, &tz_command_manual,
 };
 const size_t tz_command_count = TZ_COUNT(tz_commands);
 

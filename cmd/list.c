@@ -2,6 +2,7 @@
 #include "common.h"
 #include "table.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/core/retention.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/time.h"
@@ -21,7 +22,8 @@ struct row {
     uint32_t stores;  /* bit i: mirror store i holds all of it */
     unsigned reasons; /* why it stays, until now */
     bool configured;  /* its source; else it stays anyhow */
-    json_t *tags;     /* only for JSON */
+    bool held;
+    json_t *tags; /* only for JSON */
 };
 
 /* All generations that are asked for, those of a source together and newest first. */
@@ -73,6 +75,11 @@ static int add_row(void *arg, const struct tz_generation *generation, struct tz_
     return row->source && row->type ? 0 : tz_fail_nomem(err);
 }
 
+static int find_hold(const struct tz_session *session, struct row *row, struct tz_error *err)
+{
+    return tz_lock_is_held(tz_repo_catalog(session->repo), row->id, &row->held, err);
+}
+
 static int find_stores(const struct tz_session *session, struct row *row, struct tz_error *err)
 {
     for (size_t i = 0; i < tz_mirror_count(tz_repo_mirror(session->repo)); i++) {
@@ -116,6 +123,7 @@ static int read_rows(const struct tz_session *session, const char *source, bool 
         return -1;
     for (size_t i = 0; i < rows->count; i++) {
         if (find_stores(session, &rows->items[i], err) ||
+            find_hold(session, &rows->items[i], err) ||
             (tags && read_tags(session, &rows->items[i], err)))
             return -1;
     }
@@ -146,6 +154,7 @@ static int plan_source(const struct tz_config *config, struct row *rows, size_t 
         items[i].time_ns = rows[i].time_ns;
         items[i].complete = rows[i].seal_object && rows[i].stores;
         items[i].verified = rows[i].verified_ns != 0;
+        items[i].held = rows[i].held;
     }
     if (tz_retention_policy(config, rows[0].source, &policy, err) ||
         tz_retention_plan(&policy, items, count, tz_now(), true, err))
@@ -169,15 +178,17 @@ static int plan_rows(const struct tz_config *config, struct rows *rows, struct t
     return 0;
 }
 
-/* "daily, weekly" */
-static int label_text(unsigned reasons, struct tz_buf *out, struct tz_error *err)
+/* "daily, weekly, held" */
+static int label_text(const struct row *row, struct tz_buf *out, struct tz_error *err)
 {
     for (unsigned bit = 1; tz_retention_reason_name(bit); bit <<= 1) {
-        if ((reasons & bit & TZ_KEEP_LABELS) &&
+        if ((row->reasons & bit & TZ_KEEP_LABELS) &&
             tz_buf_printf(out, err, "%s%s", out->len > 0 ? ", " : "",
                           tz_retention_reason_name(bit)))
             return -1;
     }
+    if (row->held && tz_buf_printf(out, err, "%sheld", out->len > 0 ? ", " : ""))
+        return -1;
     return tz_buf_append(out, "", 1, err);
 }
 
@@ -197,8 +208,7 @@ static int add_table_row(const struct tz_session *session, struct tz_table *tabl
     tz_time_format_local(time, row->time_ns);
     tz_size_format(bytes, row->bytes);
     tz_size_format(stored, row->stored_bytes);
-    if (tz_store_names(session, row->stores, true, &stores, err) ||
-        label_text(row->reasons, &labels, err))
+    if (tz_store_names(session, row->stores, true, &stores, err) || label_text(row, &labels, err))
         return -1;
     const char *cells[] = {
         id,
@@ -260,13 +270,14 @@ static json_t *make_keep(const struct row *row)
 
 static json_t *make_generation(const struct tz_session *session, const struct row *row)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:O}", "id",
-                     tz_json_hex(row->origin, TZ_HASH_SIZE), "time", tz_json_time(row->time_ns),
-                     "labels", make_reasons(row, TZ_KEEP_LABELS), "keep", make_keep(row), "entries",
-                     (json_int_t)row->entries, "bytes", (json_int_t)row->bytes, "stored_bytes",
-                     (json_int_t)row->stored_bytes, "warnings", (json_int_t)row->warnings, "state",
-                     state_of(session, row), "stores", tz_json_stores(session, row->stores),
-                     "locked_until", tz_json_time(row->locked_until_ns), "verified",
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:b, s:o, s:o, s:O}",
+                     "id", tz_json_hex(row->origin, TZ_HASH_SIZE), "time",
+                     tz_json_time(row->time_ns), "labels", make_reasons(row, TZ_KEEP_LABELS),
+                     "keep", make_keep(row), "entries", (json_int_t)row->entries, "bytes",
+                     (json_int_t)row->bytes, "stored_bytes", (json_int_t)row->stored_bytes,
+                     "warnings", (json_int_t)row->warnings, "state", state_of(session, row),
+                     "stores", tz_json_stores(session, row->stores), "locked_until",
+                     tz_json_time(row->locked_until_ns), "held", row->held, "verified",
                      tz_json_time(row->verified_ns), "drilled", tz_json_time(row->drilled_ns),
                      "tags", row->tags);
 }

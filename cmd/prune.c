@@ -2,6 +2,7 @@
 #include "common.h"
 #include "table.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/core/prune.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/time.h"
@@ -208,6 +209,8 @@ static int run(struct tz_context *context, struct tz_error *err)
         read_options(context, &session, &wanted, err))
         return -1;
     wanted.repo = session.repo;
+    wanted.locked = tz_lock_find;
+    wanted.locked_arg = session.repo;
     if (tz_prune(&wanted, &result, err))
         return -1;
     tz_clear_line(context);

@@ -12,6 +12,7 @@ struct object {
     uint8_t *data;
     size_t len;
     int64_t changed_ns;
+    struct tz_store_lock lock;
 };
 
 struct instance {
@@ -169,6 +170,21 @@ static int make_room(struct instance *instance, struct tz_error *err)
     return 0;
 }
 
+static int check_unlocked(const struct instance *instance, const struct object *object,
+                          const char *verb, struct tz_error *err)
+{
+    char until[TZ_TIME_TEXT];
+
+    if (object->lock.held)
+        return tz_fail(err, TZ_DENIED, "%s '%s' in 'mem:%s': it is held", verb, object->name,
+                       instance->name);
+    if (object->lock.mode == TZ_LOCK_NONE || object->lock.until_ns <= tz_now())
+        return 0;
+    tz_time_format(until, object->lock.until_ns);
+    return tz_fail(err, TZ_DENIED, "%s '%s' in 'mem:%s': it is locked until %s", verb, object->name,
+                   instance->name, until);
+}
+
 /* On success *object holds what is no longer needed. */
 static int insert(struct instance *instance, struct object **object, bool replace,
                   struct tz_error *err)
@@ -180,6 +196,8 @@ static int insert(struct instance *instance, struct object **object, bool replac
             return tz_fail(err, TZ_EXISTS, "put '%s' in 'mem:%s': the name is taken", name,
                            instance->name);
         struct object *old = instance->objects[at];
+        if (check_unlocked(instance, old, "replace", err))
+            return -1;
         instance->objects[at] = *object;
         *object = old;
         return 0;
@@ -193,17 +211,23 @@ static int insert(struct instance *instance, struct object **object, bool replac
     return 0;
 }
 
-static int mem_put(void *state, const char *name, const void *data, size_t len, bool replace,
-                   struct tz_error *err)
+static int put(struct instance *instance, const char *name, const void *data, size_t len,
+               bool replace, const struct tz_store_lock *lock, struct tz_error *err)
 {
-    struct instance *instance = state;
     TZ_SCOPED(scoped_object) struct object *object = NULL;
     if (object_new(&object, name, data, len, err))
         return -1;
+    object->lock = *lock;
     (void)pthread_mutex_lock(&instance->mutex);
     int status = insert(instance, &object, replace, err);
     (void)pthread_mutex_unlock(&instance->mutex);
     return status;
+}
+
+static int mem_put(void *state, const char *name, const void *data, size_t len, bool replace,
+                   struct tz_error *err)
+{
+    return put(state, name, data, len, replace, &(struct tz_store_lock){0}, err);
 }
 
 static int read_object(const struct instance *instance, const char *name, uint64_t offset,
@@ -276,19 +300,21 @@ static int mem_list(void *state, const char *prefix, tz_store_found_fn *found, v
     char name[TZ_STORE_NAME_MAX + 1] = "";
     struct tz_store_stat stat;
     while (next_name(state, prefix, name, &stat))
-        if (found(arg, name, &stat, err))
+        if (tz_store_name_valid(name) && found(arg, name, &stat, err))
             return -1;
     return 0;
 }
 
 static int mem_remove(void *state, const char *name, struct tz_error *err)
 {
-    (void)err;
     struct instance *instance = state;
     struct object *object = NULL;
+    int status = 0;
     (void)pthread_mutex_lock(&instance->mutex);
     size_t at = lower_bound(instance, name);
-    if (stands_at(instance, at, name)) {
+    if (stands_at(instance, at, name))
+        status = check_unlocked(instance, instance->objects[at], "remove", err);
+    if (!status && stands_at(instance, at, name)) {
         object = instance->objects[at];
         instance->count--;
         memmove(&instance->objects[at], &instance->objects[at + 1],
@@ -296,6 +322,50 @@ static int mem_remove(void *state, const char *name, struct tz_error *err)
     }
     (void)pthread_mutex_unlock(&instance->mutex);
     object_free(object);
+    return status;
+}
+
+/* --- Locks --- */
+
+static int mem_put_locked(void *state, const char *name, const void *data, size_t len, bool replace,
+                          const struct tz_store_lock *lock, struct tz_error *err)
+{
+    return put(state, name, data, len, replace, lock, err);
+}
+
+/* Under the mutex. */
+static struct object *find(struct instance *instance, const char *name, struct tz_error *err)
+{
+    size_t at = lower_bound(instance, name);
+    if (stands_at(instance, at, name))
+        return instance->objects[at];
+    (void)tz_fail(err, TZ_NOT_FOUND, "look for '%s' in 'mem:%s': no such object", name,
+                  instance->name);
+    return NULL;
+}
+
+static int mem_read_lock(void *state, const char *name, const char *id, struct tz_store_lock *ret,
+                         struct tz_error *err)
+{
+    struct instance *instance = state;
+    (void)id; /* there is one version only */
+    (void)pthread_mutex_lock(&instance->mutex);
+    const struct object *object = find(instance, name, err);
+    if (object)
+        *ret = object->lock;
+    (void)pthread_mutex_unlock(&instance->mutex);
+    return object ? 0 : -1;
+}
+
+static int change_lock(struct instance *instance, struct object *object,
+                       const struct tz_store_lock *lock, struct tz_error *err)
+{
+    if (object->lock.until_ns > tz_now() &&
+        (object->lock.mode > lock->mode || object->lock.until_ns > lock->until_ns))
+        return tz_fail(err, TZ_DENIED, "lock '%s' in 'mem:%s': it is locked longer than that",
+                       object->name, instance->name);
+    object->lock.mode = lock->mode;
+    object->lock.until_ns = lock->until_ns;
     return 0;
 }
 
@@ -305,9 +375,65 @@ static int mem_remove_many(void *state, const char *const *names, size_t count, 
     return tz_store_remove_each(mem_remove, state, names, count, removed, err);
 }
 
+static int mem_extend_lock(void *state, const char *name, const struct tz_store_lock *lock,
+                           struct tz_error *err)
+{
+    struct instance *instance = state;
+    (void)pthread_mutex_lock(&instance->mutex);
+    struct object *object = find(instance, name, err);
+    int status = object ? change_lock(instance, object, lock, err) : -1;
+    (void)pthread_mutex_unlock(&instance->mutex);
+    return status;
+}
+
+static int mem_hold(void *state, const char *name, bool held, struct tz_error *err)
+{
+    struct instance *instance = state;
+    (void)pthread_mutex_lock(&instance->mutex);
+    struct object *object = find(instance, name, err);
+    if (object)
+        object->lock.held = held;
+    (void)pthread_mutex_unlock(&instance->mutex);
+    return object ? 0 : -1;
+}
+
+static int mem_versions(void *state, const char *prefix, tz_store_version_fn *found, void *arg,
+                        struct tz_error *err)
+{
+    char name[TZ_STORE_NAME_MAX + 1] = "";
+    struct tz_store_stat stat;
+    while (next_name(state, prefix, name, &stat)) {
+        const struct tz_store_version version = {.name = name,
+                                                 .id = "only",
+                                                 .latest = true,
+                                                 .size = stat.size,
+                                                 .changed_ns = stat.changed_ns};
+        if (found(arg, &version, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int mem_get_version(void *state, const char *name, const char *id, size_t max,
+                           struct tz_buf *out, struct tz_error *err)
+{
+    (void)id;
+    return mem_get(state, name, 0, max, 0, out, err);
+}
+
+static const struct tz_store_lock_driver locks = {
+    .put = mem_put_locked,
+    .read = mem_read_lock,
+    .extend = mem_extend_lock,
+    .hold = mem_hold,
+    .purge = mem_remove,
+    .versions = mem_versions,
+    .get_version = mem_get_version,
+};
+
 const struct tz_store_driver tz_store_driver_mem = {
     .scheme = "mem",
-    .features = TZ_STORE_RANGES | TZ_STORE_ATOMIC | TZ_STORE_LOCAL,
+    .features = TZ_STORE_RANGES | TZ_STORE_ATOMIC | TZ_STORE_LOCAL | TZ_STORE_LOCKS,
     .open = mem_open,
     .free = mem_free,
     .put = mem_put,
@@ -319,4 +445,5 @@ const struct tz_store_driver tz_store_driver_mem = {
     .region = tz_store_no_region,
     .probe = tz_store_sure,
     .trust = tz_store_no_trust,
+    .locks = &locks,
 };

@@ -116,7 +116,7 @@ static int check_same(struct tz_store *store, const struct tz_mirror_item *item,
                       item->name, stat.size, item->blob->len);
         return tz_hint(err, "'tozai verify --heal' replaces it by a good copy");
     }
-    return 0;
+    return tz_store_need_lock(store, item->name, err);
 }
 
 static int put_once(struct tz_store *store, const struct tz_mirror_item *item, struct tz_error *err)

@@ -1,5 +1,6 @@
-#include "tozai/storage/store.h"
-#include "tozai/storage/driver.h"
+#include "store_private.h"
+
+#include "tozai/util/log.h"
 #include "tozai/util/time.h"
 
 #include <string.h>
@@ -10,16 +11,6 @@ static const struct tz_store_driver *const drivers[] = {
     &tz_store_driver_file,
     &tz_store_driver_mem,
     &tz_store_driver_s3,
-};
-
-struct tz_store {
-    const struct tz_store_driver *driver;
-    void *state;
-    char *name;
-    char *url;
-    char *location;
-    bool read_only;
-    unsigned proven;
 };
 
 static bool name_char(char c)
@@ -59,7 +50,7 @@ bool tz_store_name_valid(const char *name)
     return last && *last && strcmp(last, ".") != 0 && strcmp(last, "..") != 0 && !reserved(name);
 }
 
-static int check_name(const char *name, struct tz_error *err)
+int tz_store_check_name(const char *name, struct tz_error *err)
 {
     if (!tz_store_name_valid(name))
         return tz_fail(err, TZ_INVALID, "'%.*s' is not a valid object name", TZ_STORE_NAME_MAX,
@@ -67,7 +58,7 @@ static int check_name(const char *name, struct tz_error *err)
     return 0;
 }
 
-static int check_writable(const struct tz_store *store, const char *name, struct tz_error *err)
+int tz_store_check_writable(const struct tz_store *store, const char *name, struct tz_error *err)
 {
     if (store->read_only)
         return tz_fail(err, TZ_DENIED, "store '%s' is opened read-only: '%s' is not changed",
@@ -92,8 +83,11 @@ int tz_store_new(struct tz_store **ret, const struct tz_store_driver *driver, vo
     store->driver = driver;
     store->state = state;
     store->read_only = options->read_only;
+    store->lock_mode = options->lock;
+    (void)pthread_mutex_init(&store->mutex, NULL);
     if (copy_text(&store->name, options->name, err) || copy_text(&store->url, options->url, err) ||
-        copy_text(&store->location, options->location, err))
+        copy_text(&store->location, options->location, err) ||
+        copy_text(&store->unlocked, options->unlocked, err))
         return -1;
     *ret = TZ_TAKE(store);
     return 0;
@@ -120,6 +114,9 @@ int tz_store_open(struct tz_store **ret, const struct tz_store_options *options,
                       options->name ? options->name : url, url);
         return tz_hint(err, "a store is a URL such as file:///backup/east");
     }
+    if (options->lock != TZ_LOCK_NONE && !(driver->features & TZ_STORE_LOCKS))
+        return tz_fail(err, TZ_UNSUPPORTED, "open store '%s': '%s:' stores cannot lock objects",
+                       options->name ? options->name : url, driver->scheme);
     void *state = NULL;
     if (driver->open(&state, options, err))
         return tz_while(err, "open store '%s'", options->name ? options->name : url);
@@ -131,9 +128,11 @@ void tz_store_free(struct tz_store *store)
     if (!store)
         return;
     store->driver->free(store->state);
+    (void)pthread_mutex_destroy(&store->mutex);
     free(store->name);
     free(store->url);
     free(store->location);
+    free(store->unlocked);
     free(store);
 }
 
@@ -166,17 +165,17 @@ void tz_store_trust(struct tz_store *store, unsigned features)
 int tz_store_put(struct tz_store *store, const char *name, const void *data, size_t len,
                  struct tz_error *err)
 {
-    if (check_name(name, err) || check_writable(store, name, err))
+    if (tz_store_check_name(name, err) || tz_store_check_writable(store, name, err))
         return -1;
-    return store->driver->put(store->state, name, data, len, false, err);
+    return tz_store_put_locked(store, name, data, len, false, err);
 }
 
 int tz_store_replace(struct tz_store *store, const char *name, const void *data, size_t len,
                      struct tz_error *err)
 {
-    if (check_name(name, err) || check_writable(store, name, err))
+    if (tz_store_check_name(name, err) || tz_store_check_writable(store, name, err))
         return -1;
-    return store->driver->put(store->state, name, data, len, true, err);
+    return tz_store_put_locked(store, name, data, len, true, err);
 }
 
 int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size_t len,
@@ -188,7 +187,7 @@ int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size
 int tz_store_get_soon(struct tz_store *store, const char *name, uint64_t offset, size_t len,
                       unsigned patience_s, struct tz_buf *out, struct tz_error *err)
 {
-    if (check_name(name, err))
+    if (tz_store_check_name(name, err))
         return -1;
     size_t before = out->len;
     if (store->driver->get(store->state, name, offset, len, patience_s, out, err)) {
@@ -201,7 +200,7 @@ int tz_store_get_soon(struct tz_store *store, const char *name, uint64_t offset,
 int tz_store_stat(struct tz_store *store, const char *name, struct tz_store_stat *ret,
                   struct tz_error *err)
 {
-    if (check_name(name, err))
+    if (tz_store_check_name(name, err))
         return -1;
     struct tz_store_stat stat = {0};
     if (store->driver->stat(store->state, name, &stat, err))
@@ -221,7 +220,7 @@ int tz_store_list(struct tz_store *store, const char *prefix, tz_store_found_fn 
 
 int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *err)
 {
-    if (check_name(name, err) || check_writable(store, name, err))
+    if (tz_store_check_name(name, err) || tz_store_check_writable(store, name, err))
         return -1;
     return store->driver->remove(store->state, name, err);
 }
@@ -259,7 +258,7 @@ int tz_store_remove_many(struct tz_store *store, const char *const *names, size_
     if (removed && count > 0)
         memset(removed, 0, count * sizeof(*removed));
     for (size_t i = 0; i < count; i++)
-        if (check_name(names[i], err) || check_writable(store, names[i], err))
+        if (tz_store_check_name(names[i], err) || tz_store_check_writable(store, names[i], err))
             return -1;
     int status = store->driver->remove_many(store->state, names, count, own, err);
     if (removed && count > 0)
@@ -295,10 +294,15 @@ int tz_store_probe(struct tz_store *store, const struct tz_probe_options *option
                    struct tz_probe *ret, struct tz_error *err)
 {
     struct tz_probe probe = {.time_ns = tz_now()};
+    struct tz_error why = {0};
 
-    if (check_name(options->name, err) || check_writable(store, options->name, err) ||
+    if (tz_store_check_name(options->name, err) ||
+        tz_store_check_writable(store, options->name, err) ||
         store->driver->probe(store->state, options, &probe, err))
         return tz_while(err, "probe store '%s'", store->name);
+    /* It may have been written anew.  Whether locks hold is proven apart. */
+    if (tz_store_need_lock(store, options->name, &why))
+        tz_debug("%s", why.message);
     *ret = probe;
     return 0;
 }

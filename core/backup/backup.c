@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/interrupt.h"
 #include "tozai/util/log.h"
@@ -217,6 +218,16 @@ static void drain(struct tz_mirror *mirror)
         continue;
 }
 
+/* Everything of this run is locked from the start, where objects are locked. */
+static int lock(struct run *run, struct tz_error *err)
+{
+    if (run->options->dry_run || !tz_lock_wanted(run->repo))
+        return 0;
+    run->head->locked_until_ns =
+        tz_lock_end(tz_repo_config(run->repo), run->options->source->name, tz_now());
+    return tz_lock_begin(run->repo, run->head->locked_until_ns, err);
+}
+
 static int set_up(struct run *run, struct tz_error *err)
 {
     const struct tz_keys *keys = tz_repo_keys(run->repo);
@@ -228,6 +239,8 @@ static int set_up(struct run *run, struct tz_error *err)
         return -1;
     packing.pool = cutting.pool = run->pool;
     drain(tz_repo_mirror(run->repo));
+    if (lock(run, err))
+        return -1;
     if (tz_packer_new(&run->packer, &packing, err) ||
         tz_idhash_new(&run->hash, tz_keys_chunk_id_key(keys), err) ||
         tz_catalog_bad_packs(tz_repo_catalog(run->repo), &run->bad_packs, &run->bad_count, err) ||
@@ -534,6 +547,30 @@ static int finish(struct run *run, uint32_t *ret_stores, struct tz_error *err)
     return 0;
 }
 
+static uint32_t usable_stores(const struct run *run)
+{
+    struct tz_mirror *mirror = tz_repo_mirror(run->repo);
+    uint32_t stores = 0;
+
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+        if (tz_mirror_usable(mirror, i))
+            stores |= UINT32_C(1) << i;
+    return stores;
+}
+
+/* Why did stores go out meanwhile? */
+static void tell_lost(const struct run *run, uint32_t before)
+{
+    struct tz_mirror *mirror = tz_repo_mirror(run->repo);
+
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
+        struct tz_error why = {0};
+        if ((before & UINT32_C(1) << i) && tz_mirror_error(mirror, i, &why))
+            tz_repo_warn(run->repo, "store '%s' is left out: %s%s%s", tz_mirror_name(mirror, i),
+                         why.message, why.hint[0] ? "; " : "", why.hint);
+    }
+}
+
 static void hand_over(struct run *run, struct tz_backup_result *ret, uint32_t stores, int64_t began)
 {
     size_t count = tz_mirror_count(tz_repo_mirror(run->repo));
@@ -557,7 +594,11 @@ static int run_once(const struct tz_backup_options *options, struct tz_backup_re
     uint32_t stores = 0;
 
     (void)pthread_mutex_init(&run.warnings.mutex, NULL);
-    int failed = set_up(&run, err) || read_source(&run, err) || finish(&run, &stores, err);
+    int failed = set_up(&run, err);
+    uint32_t usable = usable_stores(&run);
+    if (!failed)
+        failed = read_source(&run, err) || finish(&run, &stores, err);
+    tell_lost(&run, usable);
     if (!failed) {
         report(&run, true);
         hand_over(&run, ret, stores, began);

@@ -3,6 +3,7 @@
  */
 #include "engine.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/util/time.h"
 
 #include <string.h>
@@ -34,11 +35,13 @@ static int put_object(struct tz_repo *repo, const char *name, const struct tz_bu
         return tz_fail(err, TZ_UNAVAILABLE, "no store took '%s'", name);
     if (tz_catalog_add_object(catalog, name, bytes->len, ret_object, err))
         return -1;
-    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
+        bool stored = *ret_stores & UINT32_C(1) << i;
         if (tz_catalog_set_copy(catalog, *ret_object, tz_repo_store(repo, i),
-                                *ret_stores & UINT32_C(1) << i ? TZ_COPY_PRESENT : TZ_COPY_MISSING,
-                                err))
+                                stored ? TZ_COPY_PRESENT : TZ_COPY_MISSING, err) ||
+            (stored && tz_lock_note(repo, *ret_object, i, err)))
             return -1;
+    }
     return 0;
 }
 
@@ -221,6 +224,8 @@ int tz_backup_commit(struct tz_repo *repo, struct tz_head *head, uint32_t *ret_s
         return tz_while(err, "second look");
     if (!good)
         return condemned(ret_condemned, err);
+    if (head->locked_until_ns && tz_lock_extend(repo, head, err))
+        return tz_while(err, "extend locks");
     if (whole_stores(repo, head, &whole, err) || put_head(repo, head, whole, &with_head, err) ||
         look(repo, head, &good, err))
         return -1;

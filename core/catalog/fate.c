@@ -246,12 +246,17 @@ int tz_catalog_remove_object(struct tz_catalog *catalog, int64_t object, struct 
     static const char head[] = "SELECT 1 FROM generations WHERE head_object = ?1";
     /* Copies, pack, frames and, of a head, the generation go with it; of a seal, the note of it. */
     static const char forget[] = "DELETE FROM objects WHERE id = ?1";
+    /* What core/lock/ remembers of its copies. */
+    static const char locks[] =
+        "DELETE FROM vals WHERE key IN"
+        " (SELECT 'lock ' || store || ' ' || ?1 FROM copies WHERE object = ?1)";
     TZ_SCOPED(tz_scoped_change) struct tz_change change = {0};
     bool is_needed, is_head;
 
     if (tz_change_begin(&change, catalog, err) || tz_catalog_flush(catalog, err) ||
         has_row(catalog, user, object, &is_needed, err) ||
-        has_row(catalog, head, object, &is_head, err) || note_dead(catalog, object, err))
+        has_row(catalog, head, object, &is_head, err) || note_dead(catalog, object, err) ||
+        run_with(catalog, locks, object, err))
         return -1;
     if (is_needed ? make_unknown(catalog, object, err) : run_with(catalog, forget, object, err))
         return -1;

@@ -3,6 +3,7 @@
  */
 #include "check.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/util/interrupt.h"
 #include "tozai/util/log.h"
 #include "tozai/util/time.h"
@@ -31,6 +32,41 @@ static int is_source(const struct heal *heal, size_t i, int64_t object, bool *re
                             &state, err))
         return -1;
     *ret = state != TZ_COPY_DAMAGED && state != TZ_COPY_MISSING;
+    return 0;
+}
+
+struct wanted {
+    const struct heal *heal;
+    const char *name;
+};
+
+static int is_wanted(void *arg, const uint8_t *data, size_t len, struct tz_error *err)
+{
+    const struct wanted *wanted = arg;
+
+    return tz_check_bytes(wanted->heal->check->keys, wanted->name, data, len, false, err);
+}
+
+/* A version that somebody has hidden, in any store. */
+static int fetch_hidden(struct heal *heal, const char *name, bool *ret_found, struct tz_error *err)
+{
+    struct tz_mirror *mirror = heal->check->mirror;
+    size_t max = tz_check_size_max(tz_name_parse(name).kind) + 1;
+    struct wanted wanted = {.heal = heal, .name = name};
+
+    *ret_found = false;
+    for (size_t i = 0; i < tz_mirror_count(mirror) && !*ret_found; i++) {
+        struct tz_error why = {0};
+        if (!(tz_presence_stores(heal->check->repo) & TZ_STORE_BIT(i)))
+            continue;
+        tz_buf_reset(&heal->bytes);
+        if (tz_lock_recover(tz_mirror_store(mirror, i), name, max, is_wanted, &wanted, &heal->bytes,
+                            ret_found, &why)) {
+            if (why.kind == TZ_NOMEM || why.kind == TZ_INTERRUPTED)
+                return tz_check_pass(err, &why);
+            tz_debug("versions in store '%s': %s", tz_mirror_name(mirror, i), why.message);
+        }
+    }
     return 0;
 }
 
@@ -64,8 +100,7 @@ static int fetch(struct heal *heal, const char *name, int64_t object, bool *ret_
             return tz_check_pass(err, &why);
         tz_debug("'%s' of store '%s': %s", name, tz_mirror_name(mirror, i), why.message);
     }
-    *ret_found = false;
-    return 0;
+    return fetch_hidden(heal, name, ret_found, err);
 }
 
 /* Write it, read it back, and only then believe it. */

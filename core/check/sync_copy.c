@@ -3,6 +3,7 @@
  */
 #include "sync.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/util/interrupt.h"
 #include "tozai/util/log.h"
 #include "tozai/util/time.h"
@@ -131,8 +132,9 @@ int tz_sync_take_results(struct tz_sync *sync, struct tz_error *err)
             sync->progress.bytes += pending->size;
             sync->progress.store = tz_mirror_name(sync->mirror, result->store);
             if (sync->catalog &&
-                tz_catalog_set_copy(sync->catalog, pending->object,
-                                    sync->repo->store_ids[result->store], TZ_COPY_PRESENT, err))
+                (tz_catalog_set_copy(sync->catalog, pending->object,
+                                     sync->repo->store_ids[result->store], TZ_COPY_PRESENT, err) ||
+                 tz_lock_note(sync->repo, pending->object, result->store, err)))
                 return -1;
         }
     if (sync->open == 0)

@@ -38,11 +38,19 @@ static enum tz_store_path path_style(const struct tz_config_store *store)
     return strcmp(text, "yes") == 0 ? TZ_STORE_PATH_YES : TZ_STORE_PATH_NO;
 }
 
+static enum tz_lock_mode lock_mode(const struct tz_config_store *store)
+{
+    const char *text = setting(store, "object_lock");
+
+    for (enum tz_lock_mode mode = TZ_LOCK_GOVERNANCE; mode <= TZ_LOCK_COMPLIANCE; mode++)
+        if (text && strcmp(text, tz_lock_mode_name(mode)) == 0)
+            return mode;
+    return TZ_LOCK_NONE;
+}
+
 void tz_config_store_options(const struct tz_config_store *store, struct tz_store_options *ret,
                              struct tz_store_s3_options *ret_s3)
 {
-    const char *lock = setting(store, "object_lock");
-
     *ret_s3 = (struct tz_store_s3_options){
         .endpoint = setting(store, "endpoint"),
         .region = setting(store, "region"),
@@ -51,7 +59,7 @@ void tz_config_store_options(const struct tz_config_store *store, struct tz_stor
         .ca_file = setting(store, "ca_file"),
         .storage_class = setting(store, "storage_class"),
         .connections = (unsigned)number(store, "connections"),
-        .lock_bucket = lock && strcmp(lock, "none") != 0,
+        .lock_bucket = lock_mode(store) != TZ_LOCK_NONE,
     };
     *ret = (struct tz_store_options){
         .name = store->name,
@@ -60,6 +68,9 @@ void tz_config_store_options(const struct tz_config_store *store, struct tz_stor
         .timeout_s = store->timeout_s,
         .upload_limit = number(store, "upload_limit"),
         .download_limit = number(store, "download_limit"),
+        .lock = lock_mode(store),
+        /* They must go when the packs that they name have gone. */
+        .unlocked = "tombstones/",
         .s3 = ret_s3,
     };
 }

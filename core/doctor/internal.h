@@ -25,6 +25,9 @@ void tz_doctor_files(const struct tz_doctor_options *options);
 void tz_doctor_stores(const struct tz_doctor_options *options);
 /* probe.c: what the stores that are not local do; keep it, unless repo is NULL. */
 void tz_doctor_probes(const struct tz_doctor_options *options, struct tz_repo *repo);
+/* versions.c: has somebody removed or written over what is locked? */
+void tz_doctor_hidden(const struct tz_doctor_options *options, struct tz_store *store,
+                      const char *name);
 /* keys.c */
 void tz_doctor_keys(const struct tz_doctor_options *options);
 /* sources.c */

@@ -1,5 +1,8 @@
 #include "internal.h"
 
+#include "tozai/core/lock.h"
+#include "tozai/util/time.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -138,11 +141,13 @@ static void examine(struct patient *patient, struct tz_repo *repo)
     struct tz_store_s3_options s3;
     struct tz_error why = {0};
     char name[NAME_LEN];
+    int64_t end_ns = tz_lock_end(patient->options->config, NULL, tz_now()) + TZ_LOCK_STEP_NS;
 
     tz_config_store_options(patient->config, &opening, &s3);
     if (tz_store_open(&store, &opening, &why) || (tz_store_features(store) & TZ_STORE_LOCAL))
         return;
-    if (tz_repo_probe(patient->options->config, store, &patient->probe, &why)) {
+    if (tz_store_set_lock(store, opening.lock, end_ns, &why) ||
+        tz_repo_probe(patient->options->config, store, &patient->probe, &why)) {
         if (why.kind != TZ_NOT_FOUND)
             tz_doctor_tell_error(patient->options, name_of(name, patient, "access"), &why);
         return;

@@ -140,6 +140,29 @@ static void check_access(const struct round *round)
     tz_doctor_clock(round->options, name_of(name, round, "clock"), changed_ns - now_ns);
 }
 
+/* What is locked could not be removed again: only the lock itself is tried. */
+static void check_lock(const struct round *round)
+{
+    struct tz_error why = {0};
+    char name[NAME_LEN];
+    bool proven = false;
+
+    if (tz_store_prove_lock(round->store, tz_store_lock_mode(round->store), &proven, &why)) {
+        tell_error(round, "lock", &why);
+        return;
+    }
+    (void)name_of(name, round, "lock");
+    if (proven)
+        tz_doctor_tell(round->options, TZ_FINDING_OK, name, NULL,
+                       "a locked object was written and could not be deleted");
+    else
+        tz_doctor_tell(round->options, TZ_FINDING_OK, name,
+                       "right for a host that is backed up; run doctor once with credentials that "
+                       "may delete versions, to see that locks hold",
+                       "locks are set and shown, but these credentials may delete nothing");
+    tz_doctor_hidden(round->options, round->store, name_of(name, round, "versions"));
+}
+
 static void check_store(struct round *round)
 {
     const struct tz_config_store *store = round->config;
@@ -155,7 +178,9 @@ static void check_store(struct round *round)
     }
     check_descriptor(round);
     /* Others are probed (probe.c). */
-    if (tz_store_features(round->store) & TZ_STORE_LOCAL)
+    if (tz_store_lock_mode(round->store) != TZ_LOCK_NONE)
+        check_lock(round);
+    else if (tz_store_features(round->store) & TZ_STORE_LOCAL)
         check_access(round);
     if (strncmp(store->url, "file://", 7) == 0)
         tz_doctor_room(round->options, name_of(name, round, "room"), store->url + 7);

@@ -1,6 +1,8 @@
 #include "../catalog/prune.h"
 #include "packer.h"
 
+#include "tozai/core/lock.h"
+
 #include <string.h>
 
 /* An index object is written when it lists this much. */
@@ -126,7 +128,8 @@ static int note(struct tz_packer *packer, struct flight *flight, struct tz_error
     for (size_t i = 0; i < stores; i++) {
         bool stored = flight->stored & UINT32_C(1) << i;
         if (tz_catalog_set_copy(catalog, object, tz_repo_store(packer->repo, i),
-                                stored ? TZ_COPY_PRESENT : TZ_COPY_MISSING, err))
+                                stored ? TZ_COPY_PRESENT : TZ_COPY_MISSING, err) ||
+            (stored && tz_lock_note(packer->repo, object, i, err)))
             return -1;
     }
     for (size_t at = 0; at < flight->names.len; at += TZ_HASH_SIZE)

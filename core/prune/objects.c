@@ -50,6 +50,18 @@ int tz_pruning_put(struct tz_pruning *pruning, const char *name, const void *dat
     return 0;
 }
 
+/* Where objects are locked, removing alone would only hide them. */
+static int remove_from(struct tz_store *store, const char *const *names, size_t count,
+                       struct tz_error *err)
+{
+    if (tz_store_lock_mode(store) == TZ_LOCK_NONE)
+        return tz_store_remove_many(store, names, count, NULL, err);
+    for (size_t i = 0; i < count; i++)
+        if (tz_store_purge(store, names[i], err))
+            return -1;
+    return 0;
+}
+
 int tz_pruning_remove(struct tz_pruning *pruning, const struct tz_pruning_object *objects,
                       size_t count, struct tz_error *err)
 {
@@ -60,8 +72,7 @@ int tz_pruning_remove(struct tz_pruning *pruning, const struct tz_pruning_object
         for (size_t k = 0; k < count && k < TZ_PRUNE_BATCH; k++)
             if (objects[k].stores & pruning->stores & TZ_STORE_BIT(i))
                 names[chosen++] = objects[k].name;
-        if (chosen > 0 &&
-            tz_store_remove_many(tz_mirror_store(pruning->mirror, i), names, chosen, NULL, err))
+        if (chosen > 0 && remove_from(tz_mirror_store(pruning->mirror, i), names, chosen, err))
             return tz_while(err, "store '%s'", tz_mirror_name(pruning->mirror, i));
     }
     return 0;

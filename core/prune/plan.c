@@ -16,7 +16,7 @@ struct entry {
     int64_t end_ns;
     uint64_t turn;
     uint32_t complete; /* stores that have all of it */
-    bool verified;
+    bool verified, held;
     bool forgotten; /* a prune that did not come to its end has decided it */
     bool replaced;  /* by another one of the same origin */
 };
@@ -73,19 +73,19 @@ static int look_at(struct tz_pruning *pruning, struct entry *entry, struct tz_er
             return -1;
         entry->complete |= complete ? TZ_STORE_BIT(i) : 0;
     }
+    if (tz_lock_is_held(pruning->catalog, id, &entry->held, err))
+        return -1;
     return tz_catalog_is_condemned(pruning->catalog, id, &entry->forgotten, err);
 }
 
 /* Every name of a head or seal, in one store after the other. */
-static int object_name(struct entry *entry, const struct tz_keys *keys, bool seal,
-                       char name[TZ_NAME_TEXT])
+static void object_name(const struct tz_prune_generation *generation, const struct tz_keys *keys,
+                        bool seal, char name[TZ_NAME_TEXT])
 {
     uint8_t source_id[TZ_SOURCE_ID_SIZE];
 
-    tz_name_id(keys, "source", entry->generation.source, source_id);
-    (seal ? tz_name_seal : tz_name_head)(name, source_id, entry->generation.time_ns,
-                                         entry->generation.id);
-    return 0;
+    tz_name_id(keys, "source", generation->source, source_id);
+    (seal ? tz_name_seal : tz_name_head)(name, source_id, generation->time_ns, generation->id);
 }
 
 /*
@@ -100,7 +100,7 @@ static int is_abandoned(struct tz_pruning *pruning, struct entry *entry, bool *r
     *ret = false;
     if (entry->seal_object || pruning->now_ns - entry->end_ns < TZ_PRUNE_UNFINISHED_NS)
         return 0;
-    (void)object_name(entry, pruning->repo->keys, false, name);
+    object_name(&entry->generation, pruning->repo->keys, false, name);
     for (size_t i = 0; i < tz_mirror_count(pruning->mirror); i++) {
         struct tz_store_stat stat;
         if (!(pruning->stores & TZ_STORE_BIT(i)))
@@ -114,16 +114,17 @@ static int is_abandoned(struct tz_pruning *pruning, struct entry *entry, bool *r
     return 0;
 }
 
-static int is_locked(struct tz_pruning *pruning, struct entry *entry, struct tz_error *err)
+int tz_pruning_head_locked(struct tz_pruning *pruning, const struct tz_prune_generation *generation,
+                           int64_t *ret_until_ns, struct tz_error *err)
 {
-    int64_t *until_ns = &entry->generation.locked_until_ns;
     char name[TZ_NAME_TEXT];
 
+    *ret_until_ns = 0;
     if (!pruning->options->locked)
         return 0;
-    for (int seal = 1; seal >= 0 && !*until_ns; seal--) {
-        (void)object_name(entry, pruning->repo->keys, seal != 0, name);
-        if (tz_pruning_locked(pruning, name, UINT32_MAX, until_ns, err))
+    for (int seal = 1; seal >= 0 && !*ret_until_ns; seal--) {
+        object_name(generation, pruning->repo->keys, seal != 0, name);
+        if (tz_pruning_locked(pruning, name, UINT32_MAX, ret_until_ns, err))
             return -1;
     }
     return 0;
@@ -175,7 +176,8 @@ static int decide(struct tz_pruning *pruning, struct entry *entry, struct tz_err
         goes = entry->complete != 0;
     if (!goes && !entry->generation.unconfigured && is_abandoned(pruning, entry, &goes, err))
         return -1;
-    if (goes && is_locked(pruning, entry, err))
+    if (goes && tz_pruning_head_locked(pruning, &entry->generation,
+                                       &entry->generation.locked_until_ns, err))
         return -1;
     if (goes && entry->generation.locked_until_ns == 0)
         return tz_pruning_add(&result->forgotten, &result->forgotten_count, &entry->generation,
@@ -227,7 +229,8 @@ static int plan_source(struct tz_pruning *pruning, struct entry *entries, size_t
             continue;
         items[planned] = (struct tz_retention_item){.time_ns = entries[i].generation.time_ns,
                                                     .complete = entries[i].complete != 0,
-                                                    .verified = entries[i].verified};
+                                                    .verified = entries[i].verified,
+                                                    .held = entries[i].held};
         memcpy(items[planned++].id, entries[i].generation.id, TZ_HASH_SIZE);
     }
     if (!unconfigured && planned > 0 &&

@@ -7,6 +7,7 @@
 #include "../catalog/prune.h"
 #include "../check/check.h"
 #include "../repo/internal.h"
+#include "tozai/core/lock.h"
 #include "tozai/core/prune.h"
 
 /* Objects that are worked on at once. */
@@ -54,6 +55,9 @@ int tz_pruning_plan(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_CH
 int tz_pruning_add(struct tz_prune_generation **list, size_t *count,
                    const struct tz_prune_generation *generation,
                    struct tz_error *err) TZ_MUST_CHECK;
+/* Is its head or seal locked?  *ret_until_ns 0: no. */
+int tz_pruning_head_locked(struct tz_pruning *pruning, const struct tz_prune_generation *generation,
+                           int64_t *ret_until_ns, struct tz_error *err) TZ_MUST_CHECK;
 void tz_pruning_clear(struct tz_prune_generation *list, size_t count);
 /* forget.c: write tombstones for what is forgotten, replaced, and not needed any more; then remove
  * seals and heads. */

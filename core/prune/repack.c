@@ -94,7 +94,11 @@ static int note_live(struct tz_pruning *pruning, const uint8_t id[TZ_ID_SIZE], s
 static int is_movable(struct tz_pruning *pruning, const struct tz_prune_generation *generation,
                       bool *ret, struct tz_error *err)
 {
-    *ret = generation->locked_until_ns == 0 && !(generation->reasons & TZ_KEEP_HELD);
+    int64_t until_ns = 0;
+
+    if (tz_pruning_head_locked(pruning, generation, &until_ns, err))
+        return -1;
+    *ret = until_ns == 0 && !(generation->reasons & TZ_KEEP_HELD);
     for (size_t i = 0; *ret && i < tz_mirror_count(pruning->mirror); i++)
         if ((pruning->stores & TZ_STORE_BIT(i)) &&
             tz_catalog_generation_complete(pruning->catalog, generation->id,

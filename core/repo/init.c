@@ -1,5 +1,6 @@
 #include "internal.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/util/file.h"
 #include "tozai/util/time.h"
 
@@ -143,6 +144,29 @@ static void probe_stores(struct tz_repo *repo)
     tz_catalog_free(TZ_TAKE(repo->catalog));
 }
 
+/* A store that does not keep locks is not begun in when it should. */
+static int prove_locks(struct tz_repo *repo, struct tz_error *err)
+{
+    int64_t until_ns = tz_lock_end(repo->config, NULL, tz_now()) + TZ_LOCK_STEP_NS;
+
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
+        struct tz_store *store = tz_mirror_store(repo->mirror, i);
+        enum tz_lock_mode mode = tz_store_lock_mode(store);
+        bool proven = false;
+        if (mode == TZ_LOCK_NONE)
+            continue;
+        if (tz_store_prove_lock(store, mode, &proven, err) ||
+            tz_store_set_lock(store, mode, until_ns, err))
+            return tz_while(err, "store '%s'", tz_mirror_name(repo->mirror, i));
+        if (!proven)
+            tz_repo_warn(repo,
+                         "store '%s': the credentials may delete nothing, so that it could not be "
+                         "tried whether locks hold; 'tozai doctor' with an operator's tries it",
+                         tz_mirror_name(repo->mirror, i));
+    }
+    return 0;
+}
+
 static int check_stores(struct tz_repo *repo, struct tz_error *err)
 {
     if (need_all(repo->mirror, err))
@@ -150,6 +174,8 @@ static int check_stores(struct tz_repo *repo, struct tz_error *err)
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
         if (tz_repo_ask_region(repo, i, err) || must_be_empty(repo->mirror, i, err))
             return -1;
+    if (prove_locks(repo, err))
+        return -1;
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
         if (remove_slots(repo->mirror, i, err))
             return -1;

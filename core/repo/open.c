@@ -3,6 +3,7 @@
 #endif
 #include "internal.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/util/file.h"
 #include "tozai/util/time.h"
 
@@ -144,8 +145,7 @@ static int open_catalog(struct tz_repo *repo, struct tz_error *err)
     return 0;
 }
 
-/* What only stores that are out have is read from another pack, and stored anew. */
-static int set_reach(struct tz_repo *repo, struct tz_error *err)
+int tz_repo_set_reach(struct tz_repo *repo, struct tz_error *err)
 {
     struct tz_mirror *mirror = repo->mirror;
     int64_t stores[TZ_MIRROR_MAX_STORES];
@@ -179,6 +179,27 @@ static int open_spools(struct tz_repo *repo, struct tz_error *err)
     return 0;
 }
 
+static int see_end(void *arg, const struct tz_generation *generation, struct tz_error *err)
+{
+    int64_t *latest_ns = arg;
+
+    (void)err;
+    *latest_ns = TZ_MAX(*latest_ns, generation->locked_until_ns);
+    return 0;
+}
+
+/* Copies that are healed or brought level may belong to any generation. */
+static int set_locks(struct tz_repo *repo, struct tz_error *err)
+{
+    int64_t until_ns = tz_lock_end(repo->config, NULL, tz_now());
+
+    if (!tz_lock_wanted(repo))
+        return 0;
+    if (repo->catalog && tz_catalog_each_generation(repo->catalog, NULL, see_end, &until_ns, err))
+        return -1;
+    return tz_lock_set(repo, until_ns, err);
+}
+
 int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = calloc(1, sizeof(*repo));
@@ -202,9 +223,11 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
     if (options->exclusive && options->spool && open_spools(repo, err))
         return -1;
     if (!options->keyless &&
-        (tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) ||
+        (tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) || set_locks(repo, err) ||
          tz_repo_use_probes(repo, options->writes && !options->read_only, err) ||
-         tz_repo_refresh(repo, err) || set_reach(repo, err)))
+         tz_repo_refresh(repo, err) || tz_repo_set_reach(repo, err)))
+        return -1;
+    if (set_locks(repo, err))
         return -1;
     *ret = TZ_TAKE(repo);
     return 0;

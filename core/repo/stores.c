@@ -1,5 +1,6 @@
 #include "internal.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/util/hex.h"
 
 #include <string.h>
@@ -47,15 +48,45 @@ struct look {
     struct tz_error errors[TZ_MIRROR_MAX_STORES];           /* why it could not be read */
 };
 
+static int accept_descriptor(void *arg, const uint8_t *data, size_t len, struct tz_error *err)
+{
+    return tz_descriptor_read(arg, data, len, err);
+}
+
+/* One that somebody has removed or written over, where objects are locked. */
+static bool find_hidden(struct tz_repo *repo, size_t i, struct tz_descriptor *ret)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    struct tz_error why = {0};
+    bool found = false;
+
+    if (tz_lock_recover(tz_mirror_store(repo->mirror, i), TZ_NAME_DESCRIPTOR, DESCRIPTOR_MAX,
+                        accept_descriptor, ret, &bytes, &found, &why) ||
+        !found)
+        return false;
+    tz_repo_warn(repo,
+                 "store '%s': somebody has removed or changed its descriptor; going by the locked "
+                 "version ('tozai doctor' says more, 'tozai verify --heal' brings it back)",
+                 tz_mirror_name(repo->mirror, i));
+    return true;
+}
+
 static int read_descriptor(struct look *look, size_t i, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
     struct tz_store *store = tz_mirror_store(look->repo->mirror, i);
+    struct tz_descriptor *ret = &look->descriptors[i];
+    struct tz_error why = {0};
 
-    if (tz_store_get_soon(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX, look->patience_s, &bytes,
-                          err))
-        return -1;
-    return tz_descriptor_read(&look->descriptors[i], bytes.data, bytes.len, err);
+    if (!tz_store_get_soon(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX, look->patience_s, &bytes,
+                           &why) &&
+        !tz_descriptor_read(ret, bytes.data, bytes.len, &why))
+        return 0;
+    if ((why.kind == TZ_NOT_FOUND || why.kind == TZ_CORRUPT) && find_hidden(look->repo, i, ret))
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
 }
 
 /* In any thread. */

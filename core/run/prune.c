@@ -4,6 +4,7 @@
  */
 #include "internal.h"
 
+#include "tozai/core/lock.h"
 #include "tozai/core/prune.h"
 #include "tozai/util/time.h"
 
@@ -25,7 +26,12 @@ static void note_failure(struct tz_run *run, const struct tz_error *why)
 void tz_run_prune(struct tz_run *run)
 {
     const struct tz_prune_options wanted = {
-        .repo = run->repo, .grace_ns = TZ_PRUNE_GRACE_NS, .live_percent = TZ_PRUNE_LIVE};
+        .repo = run->repo,
+        .grace_ns = TZ_PRUNE_GRACE_NS,
+        .live_percent = TZ_PRUNE_LIVE,
+        .locked = tz_lock_find,
+        .locked_arg = run->repo,
+    };
     struct tz_prune_result result = {0};
     struct tz_error why = {0};
     int64_t began = tz_monotonic();

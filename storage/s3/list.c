@@ -57,7 +57,7 @@ static int keep_text(char **to, const char *text, struct tz_error *err)
     return *to ? 0 : tz_fail_nomem(err);
 }
 
-static int read_size(const char *text, uint64_t *ret, struct tz_error *err)
+int tz_s3_read_size(const char *text, uint64_t *ret, struct tz_error *err)
 {
     uint64_t size = 0;
 
@@ -73,7 +73,7 @@ static int read_size(const char *text, uint64_t *ret, struct tz_error *err)
 }
 
 /* In whole seconds, as a HEAD says it. */
-static int read_time(const char *text, int64_t *ret_ns, struct tz_error *err)
+int tz_s3_read_time(const char *text, int64_t *ret_ns, struct tz_error *err)
 {
     if (tz_time_parse(text, 0, ret_ns, err))
         return -1;
@@ -111,10 +111,10 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
         return keep_text(&page->next.key, text, err);
     if (strcmp(path, "Contents/Size") == 0) {
         page->next.has_size = true;
-        return read_size(text, &page->next.stat.size, err);
+        return tz_s3_read_size(text, &page->next.stat.size, err);
     }
     if (strcmp(path, "Contents/LastModified") == 0)
-        return read_time(text, &page->next.stat.changed_ns, err);
+        return tz_s3_read_time(text, &page->next.stat.changed_ns, err);
     if (strcmp(path, "Contents") == 0)
         return end_item(page, err);
     if (strcmp(path, "NextContinuationToken") == 0)
@@ -156,7 +156,7 @@ static int read_page(struct tz_s3_store *store, const char *prefix, const char *
 }
 
 /* In place, as forms are encoded: '+' is a space. */
-static bool decode_key(char *key)
+bool tz_s3_decode_key(char *key)
 {
     for (char *p = key; *p; p++)
         if (*p == '+')
@@ -192,7 +192,7 @@ static int emit(struct listing *listing, const struct item *item, struct tz_erro
 static int emit_page(struct listing *listing, struct page *page, struct tz_error *err)
 {
     for (size_t i = 0; i < page->count; i++) {
-        if (page->encoded && !decode_key(page->items[i].key))
+        if (page->encoded && !tz_s3_decode_key(page->items[i].key))
             return tz_fail(err, TZ_CORRUPT, "the listing has the key '%s'", page->items[i].key);
         if (emit(listing, &page->items[i], err))
             return -1;

@@ -151,58 +151,65 @@ static int exists(const char *name, struct tz_error *err)
     return tz_fail(err, TZ_EXISTS, "put '%s': the name is taken", name);
 }
 
-/* How a put is to be done, and how it went. */
-struct putting {
-    bool conditional; /* only if there is no such object */
-    bool repeated;    /* it was sent more than once */
+/* What is put, and how that went. */
+struct put {
+    struct tz_s3_store *store;
+    const char *name;
+    const void *data;
+    size_t len;
+    const struct tz_store_lock *lock; /* NULL: none */
+    bool conditional;                 /* only if there is no such object */
+    bool replace;                     /* whatever is there */
+    bool repeated;                    /* it was sent more than once */
 };
 
-static int put_once(struct tz_s3_store *store, const char *name, const void *data, size_t len,
-                    const uint8_t *hash, struct putting *how, struct tz_http_response *ret,
+static int put_once(struct put *put, const uint8_t *hash, struct tz_http_response *ret,
                     struct tz_error *err)
 {
+    struct tz_s3_lock_texts texts;
     struct tz_s3_call call = {
         .method = "PUT",
         .verb = "put",
-        .name = name,
-        .body = data,
-        .body_len = len,
+        .name = put->name,
+        .body = put->data,
+        .body_len = put->len,
         .body_hash = hash,
-        .repeated = &how->repeated,
+        .repeated = &put->repeated,
     };
 
-    if (how->conditional) {
+    if (put->conditional) {
         tz_s3_add_header(&call, "If-None-Match", "*");
         call.accept[0] = 412;
         call.accept[1] = 501;
     }
-    if (store->storage_class)
-        tz_s3_add_header(&call, "x-amz-storage-class", store->storage_class);
-    if (tz_s3_call(store, &call, ret, err))
+    if (put->store->storage_class)
+        tz_s3_add_header(&call, "x-amz-storage-class", put->store->storage_class);
+    if (put->lock && tz_s3_add_lock(&call, put->lock, &texts, err))
+        return -1;
+    if (tz_s3_call(put->store, &call, ret, err))
         return -1;
     if (ret->status < 300 && !tz_http_header(ret, "etag")) {
-        (void)tz_fail(err, TZ_UNAVAILABLE, "put '%s': the answer does not confirm it", name);
+        (void)tz_fail(err, TZ_UNAVAILABLE, "put '%s': the answer does not confirm it", put->name);
         return tz_hint(err, TZ_S3_NO_SERVER);
     }
     return 0;
 }
 
 /* A name and bytes that do not belong together are put as they are: the caller's hash is wrong. */
-static int put_single(struct tz_s3_store *store, const char *name, const void *data, size_t len,
-                      struct putting *how, struct tz_http_response *ret, struct tz_error *err)
+static int put_single(struct put *put, struct tz_http_response *ret, struct tz_error *err)
 {
     uint8_t named[TZ_HASH_SIZE], real[TZ_HASH_SIZE];
     struct tz_error why = {0};
 
-    if (!hash_of_name(name, named))
-        return put_once(store, name, data, len, NULL, how, ret, err);
-    if (!put_once(store, name, data, len, named, how, ret, &why))
+    if (!hash_of_name(put->name, named))
+        return put_once(put, NULL, ret, err);
+    if (!put_once(put, named, ret, &why))
         return 0;
     if (ret->status == 400 && why.kind == TZ_UNAVAILABLE) {
-        if (tz_sha256(real, data, len, err))
+        if (tz_sha256(real, put->data, put->len, err))
             return -1;
         if (memcmp(real, named, TZ_HASH_SIZE) != 0)
-            return put_once(store, name, data, len, real, how, ret, err);
+            return put_once(put, real, ret, err);
     }
     if (err)
         *err = why;
@@ -225,76 +232,85 @@ static void refuse_conditional(struct tz_s3_store *store)
 }
 
 /* Is what is there what was to be put? */
-static int is_same(struct tz_s3_store *store, const char *name, const void *data, size_t len,
-                   bool *ret, struct tz_error *err)
+static int is_same(const struct put *put, bool *ret, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf there = {0};
 
-    if (tz_store_driver_s3.get(store, name, 0, len + 1, 0, &there, err))
+    if (tz_store_driver_s3.get(put->store, put->name, 0, put->len + 1, 0, &there, err))
         return -1;
-    *ret = there.len == len && (len == 0 || memcmp(there.data, data, len) == 0);
+    *ret = there.len == put->len && (put->len == 0 || memcmp(there.data, put->data, put->len) == 0);
     return 0;
 }
 
 /* The server itself refuses a name that is taken.  *ret_done: no more is to be done. */
-static int put_conditional(struct tz_s3_store *store, const char *name, const void *data,
-                           size_t len, bool *ret_done, struct tz_error *err)
+static int put_conditional(const struct put *put, bool *ret_done, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
-    struct putting how = {.conditional = true};
+    struct put conditional = *put;
 
     *ret_done = false;
-    if (len > TZ_S3_SINGLE_MAX || !may_be_conditional(store))
+    if (put->len > TZ_S3_SINGLE_MAX || !may_be_conditional(put->store))
         return 0;
-    if (put_single(store, name, data, len, &how, &response, err))
+    conditional.conditional = true;
+    if (put_single(&conditional, &response, err))
         return -1;
     *ret_done = response.status != 501;
     if (response.status == 501)
-        refuse_conditional(store);
+        refuse_conditional(put->store);
     if (response.status != 412)
         return 0;
     /* By an earlier attempt whose answer was lost? */
     bool same = false;
-    if (how.repeated && is_same(store, name, data, len, &same, err))
+    if (conditional.repeated && is_same(put, &same, err))
         return -1;
-    return same ? 0 : exists(name, err);
+    return same ? 0 : exists(put->name, err);
+}
+
+/* Servers differ in whether the beginning of an upload in parts can lock what comes of it. */
+static int put_unconditional(struct put *put, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+
+    if (put->len <= TZ_S3_SINGLE_MAX)
+        return put_single(put, &response, err);
+    if (tz_s3_put_parts(put->store, put->name, put->data, put->len, put->replace, err))
+        return -1;
+    return put->lock ? tz_s3_extend_lock(put->store, put->name, put->lock, err) : 0;
 }
 
 /*
  * Where the condition was not seen to hold the server is asked before: objects never change, so
  * between the two nobody can put anything else there.
  */
-static int put_new(struct tz_s3_store *store, const char *name, const void *data, size_t len,
-                   struct tz_error *err)
+static int put_new(struct put *put, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
     struct tz_store_stat stat;
     bool done = false;
 
-    if (put_conditional(store, name, data, len, &done, err))
+    if (put_conditional(put, &done, err))
         return -1;
     if (done)
         return 0;
-    if (tz_s3_stat(store, name, &stat, err))
+    if (tz_s3_stat(put->store, put->name, &stat, err))
         return -1;
     if (stat.exists)
-        return exists(name, err);
-    if (len > TZ_S3_SINGLE_MAX)
-        return tz_s3_put_parts(store, name, data, len, false, err);
-    return put_single(store, name, data, len, &(struct putting){0}, &response, err);
+        return exists(put->name, err);
+    return put_unconditional(put, err);
+}
+
+static int put_locked(void *state, const char *name, const void *data, size_t len, bool replace,
+                      const struct tz_store_lock *lock, struct tz_error *err)
+{
+    struct put put = {
+        .store = state, .name = name, .data = data, .len = len, .lock = lock, .replace = replace};
+
+    return replace ? put_unconditional(&put, err) : put_new(&put, err);
 }
 
 static int s3_put(void *state, const char *name, const void *data, size_t len, bool replace,
                   struct tz_error *err)
 {
-    struct tz_s3_store *store = state;
-    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
-
-    if (!replace)
-        return put_new(store, name, data, len, err);
-    if (len > TZ_S3_SINGLE_MAX)
-        return tz_s3_put_parts(store, name, data, len, true, err);
-    return put_single(store, name, data, len, &(struct putting){0}, &response, err);
+    return put_locked(state, name, data, len, replace, NULL, err);
 }
 
 static bool has_seen_bucket(struct tz_s3_store *store)
@@ -413,9 +429,19 @@ static void s3_trust(void *state, unsigned features)
     (void)pthread_mutex_unlock(&store->mutex);
 }
 
+static const struct tz_store_lock_driver locks = {
+    .put = put_locked,
+    .read = tz_s3_read_lock,
+    .extend = tz_s3_extend_lock,
+    .hold = tz_s3_hold,
+    .purge = tz_s3_purge,
+    .versions = tz_s3_versions,
+    .get_version = tz_s3_get_version,
+};
+
 const struct tz_store_driver tz_store_driver_s3 = {
     .scheme = "s3",
-    .features = TZ_STORE_RANGES | TZ_STORE_STEADY,
+    .features = TZ_STORE_RANGES | TZ_STORE_STEADY | TZ_STORE_LOCKS,
     .provable = TZ_STORE_ATOMIC | TZ_STORE_BATCH,
     .open = s3_open,
     .free = s3_free,
@@ -428,4 +454,5 @@ const struct tz_store_driver tz_store_driver_s3 = {
     .region = tz_s3_region,
     .probe = tz_s3_probe,
     .trust = s3_trust,
+    .locks = &locks,
 };

@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+#define TZ_S3_TIME_TEXT      48
 #define TZ_S3_KEY_MAX        1024
 #define TZ_S3_DEFAULT_REGION "us-east-1"
 /* What a run begins with; see retry.c. */
@@ -133,6 +134,31 @@ int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
 #define TZ_S3_PART_SIZE  ((size_t)16 << 20)
 int tz_s3_put_parts(struct tz_s3_store *store, const char *name, const void *data, size_t len,
                     bool replace, struct tz_error *err) TZ_MUST_CHECK;
+
+/* lock.c: headers with which a put locks its object.  They live as long as the call. */
+#define TZ_S3_MD5_TEXT 25
+struct tz_s3_lock_texts {
+    char until[TZ_S3_TIME_TEXT], md5[TZ_S3_MD5_TEXT];
+};
+int tz_s3_add_lock(struct tz_s3_call *call, const struct tz_store_lock *lock,
+                   struct tz_s3_lock_texts *texts, struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_extend_lock(void *state, const char *name, const struct tz_store_lock *lock,
+                      struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_read_lock(void *state, const char *name, const char *id, struct tz_store_lock *ret,
+                    struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_hold(void *state, const char *name, bool held, struct tz_error *err) TZ_MUST_CHECK;
+
+/* versions.c: of buckets that keep what was removed or written over. */
+int tz_s3_versions(void *state, const char *prefix, tz_store_version_fn *found, void *arg,
+                   struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_get_version(void *state, const char *name, const char *id, size_t max, struct tz_buf *out,
+                      struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_purge(void *state, const char *name, struct tz_error *err) TZ_MUST_CHECK;
+
+/* list.c: what listings have in common. */
+int tz_s3_read_size(const char *text, uint64_t *ret, struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_read_time(const char *text, int64_t *ret_ns, struct tz_error *err) TZ_MUST_CHECK;
+bool tz_s3_decode_key(char *key);
 
 /* s3.c */
 int tz_s3_remove(void *state, const char *name, struct tz_error *err) TZ_MUST_CHECK;

@@ -168,6 +168,77 @@ static void faulty_trust(void *state, unsigned features)
     tz_store_trust(faulty->inner, features);
 }
 
+/* --- Locks go on to the store inside. --- */
+
+static int faulty_put_locked(void *state, const char *name, const void *data, size_t len,
+                             bool replace, const struct tz_store_lock *lock, struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    if (tz_store_set_lock(faulty->inner, lock->mode, lock->until_ns, err))
+        return -1;
+    return faulty_put(state, name, data, len, replace, err);
+}
+
+static int faulty_read_lock(void *state, const char *name, const char *id,
+                            struct tz_store_lock *ret, struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    (void)id;
+    return tz_store_read_lock(faulty->inner, name, ret, err);
+}
+
+static int faulty_extend_lock(void *state, const char *name, const struct tz_store_lock *lock,
+                              struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    struct faulty_plan plan;
+    if (begin(faulty, FAULTY_LOCK, &plan))
+        return plan.way == FAULTY_AFTER ? 0 : fault(faulty, &plan, "lock", name, err);
+    return tz_store_extend_lock(faulty->inner, name, lock, err);
+}
+
+static int faulty_hold(void *state, const char *name, bool held, struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    struct faulty_plan plan;
+    if (begin(faulty, FAULTY_LOCK, &plan))
+        return plan.way == FAULTY_AFTER ? 0 : fault(faulty, &plan, "hold", name, err);
+    return tz_store_hold(faulty->inner, name, held, err);
+}
+
+static int faulty_purge(void *state, const char *name, struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    struct faulty_plan plan;
+    if (begin(faulty, FAULTY_REMOVE, &plan))
+        return fault(faulty, &plan, "purge", name, err);
+    return tz_store_purge(faulty->inner, name, err);
+}
+
+static int faulty_versions(void *state, const char *prefix, tz_store_version_fn *found, void *arg,
+                           struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    return tz_store_versions(faulty->inner, prefix, found, arg, err);
+}
+
+static int faulty_get_version(void *state, const char *name, const char *id, size_t max,
+                              struct tz_buf *out, struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    return tz_store_get_version(faulty->inner, name, id, max, out, err);
+}
+
+static const struct tz_store_lock_driver faulty_locks = {
+    .put = faulty_put_locked,
+    .read = faulty_read_lock,
+    .extend = faulty_extend_lock,
+    .hold = faulty_hold,
+    .purge = faulty_purge,
+    .versions = faulty_versions,
+    .get_version = faulty_get_version,
+};
+
 int faulty_store_new(struct tz_store **ret, struct faulty_store **ret_control,
                      struct tz_store *inner, struct tz_error *err)
 {
@@ -190,13 +261,15 @@ int faulty_store_new(struct tz_store **ret, struct faulty_store **ret_control,
         .region = faulty_region,
         .probe = faulty_probe,
         .trust = faulty_trust,
+        .locks = &faulty_locks,
     };
     faulty->inner = inner;
     (void)pthread_mutex_init(&faulty->mutex, NULL);
     (void)pthread_cond_init(&faulty->changed, NULL);
     struct tz_store_options options = {.name = tz_store_name(inner),
                                        .url = tz_store_url(inner),
-                                       .location = tz_store_location(inner)};
+                                       .location = tz_store_location(inner),
+                                       .lock = tz_store_lock_mode(inner)};
     if (tz_store_new(ret, &faulty->driver, faulty, &options, err))
         return -1;
     *ret_control = faulty;

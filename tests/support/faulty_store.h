@@ -15,6 +15,8 @@
 #define FAULTY_LIST   8U
 #define FAULTY_REMOVE 16U
 #define FAULTY_ALL    31U
+/* Extending a lock and holding; FAULTY_AFTER: it says that it did, and does nothing. */
+#define FAULTY_LOCK 32U
 
 enum faulty_way {
     FAULTY_BEFORE,   /* fail without doing anything */

@@ -81,6 +81,9 @@ int tz_repo_state_dir(const struct tz_repo *repo, const char *name, char **ret,
 /* List index, generations and tombstones of every usable store, and learn what the catalog lacks.
  */
 int tz_repo_refresh(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
+/* What only stores that are out have is read from another pack, and stored anew: call it when one
+ * went out before a run. */
+int tz_repo_set_reach(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
 /* Only the tombstones: what a run must know again before it writes on. */
 int tz_repo_refresh_tombstones(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
 

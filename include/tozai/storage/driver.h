@@ -11,6 +11,27 @@
 
 #include "tozai/storage/probe.h"
 
+/*
+ * What a driver gives beside that if it sets TZ_STORE_LOCKS.  Times are whole seconds.  Names that
+ * begin with "tmp/" come here, too.  Whether a lock was kept is for the caller to find out.
+ */
+struct tz_store_lock_driver {
+    int (*put)(void *state, const char *name, const void *data, size_t len, bool replace,
+               const struct tz_store_lock *lock, struct tz_error *err);
+    /* id NULL: the newest version. */
+    int (*read)(void *state, const char *name, const char *id, struct tz_store_lock *ret,
+                struct tz_error *err);
+    /* Set mode and end of the newest version.  To make a lock shorter is TZ_DENIED. */
+    int (*extend)(void *state, const char *name, const struct tz_store_lock *lock,
+                  struct tz_error *err);
+    int (*hold)(void *state, const char *name, bool held, struct tz_error *err);
+    int (*purge)(void *state, const char *name, struct tz_error *err);
+    int (*versions)(void *state, const char *prefix, tz_store_version_fn *found, void *arg,
+                    struct tz_error *err);
+    int (*get_version)(void *state, const char *name, const char *id, size_t max,
+                       struct tz_buf *out, struct tz_error *err);
+};
+
 struct tz_store_driver {
     const char *scheme; /* "file" */
     unsigned features;
@@ -36,6 +57,7 @@ struct tz_store_driver {
                  struct tz_error *err);
     /* Of what is provable. */
     void (*trust)(void *state, unsigned features);
+    const struct tz_store_lock_driver *locks; /* not looked at without TZ_STORE_LOCKS */
 };
 
 /* For drivers that remove one by one, are no server, and have nothing to be proven. */

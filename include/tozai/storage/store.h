@@ -26,6 +26,7 @@
 #define TZ_STORE_LOCAL  4U  /* on this machine: reads cost no network */
 #define TZ_STORE_BATCH  8U  /* remove_many takes few requests */
 #define TZ_STORE_STEADY 16U /* what may pass is tried again by the store itself */
+#define TZ_STORE_LOCKS  32U /* objects can be locked: the functions at the end of this file work */
 
 #define TZ_STORE_NAME_MAX   200
 #define TZ_STORE_REGION_MAX 64 /* with the NUL */
@@ -44,6 +45,9 @@ struct tz_store_s3_options {
     bool lock_bucket;          /* a bucket that is made gets object lock */
 };
 
+/* Who may remove a locked object before its time: some who have that right, or nobody. */
+enum tz_lock_mode { TZ_LOCK_NONE = 0, TZ_LOCK_GOVERNANCE, TZ_LOCK_COMPLIANCE };
+
 struct tz_store_options {
     const char *name; /* from the configuration: "east" */
     const char *url;
@@ -52,7 +56,9 @@ struct tz_store_options {
     bool create;                           /* make the top directory where it is missing (init) */
     unsigned timeout_s;                    /* 0: the driver's default */
     uint64_t upload_limit, download_limit; /* bytes per second; 0: none */
-    const struct tz_store_s3_options *s3;  /* NULL: defaults */
+    enum tz_lock_mode lock;                /* what tz_store_lock_mode() says */
+    const char *unlocked; /* prefix of names that are never locked: they must go soon; NULL: none */
+    const struct tz_store_s3_options *s3; /* NULL: defaults */
 };
 
 struct tz_store_stat {
@@ -132,6 +138,77 @@ int tz_store_remove_many(struct tz_store *store, const char *const *names, size_
  * credentials may not ask. */
 int tz_store_region(struct tz_store *store, char ret[TZ_STORE_REGION_MAX],
                     struct tz_error *err) TZ_MUST_CHECK;
+
+/*
+ * Locks.  A locked object can neither be removed nor lose its bytes before the lock's end; a legal
+ * hold has no end and is set and released apart.  Where a store keeps versions "removed" means for
+ * good: tz_store_remove() and tz_store_replace() only hide what is locked, and others could do the
+ * same, but the locked version is still there (tz_store_versions()).  A store without versions
+ * refuses both (TZ_DENIED).
+ *
+ * A server may accept a lock and not keep it, so each lock is read back; TZ_UNSUPPORTED if it is
+ * not there or too short.  All of these fail with TZ_UNSUPPORTED where there is no TZ_STORE_LOCKS.
+ */
+struct tz_store_lock {
+    enum tz_lock_mode mode;
+    int64_t until_ns; /* 0 without a mode */
+    bool held;        /* legal hold */
+};
+/* "none", "governance", "compliance" */
+const char *tz_lock_mode_name(enum tz_lock_mode mode);
+/* How objects of this store are to be locked, as the options said; nothing is until set_lock. */
+enum tz_lock_mode tz_store_lock_mode(const struct tz_store *store);
+/*
+ * From now on what is put is locked from the start, until this time (rounded up to seconds);
+ * TZ_LOCK_NONE ends that.  A put whose lock did not come about fails, but the object may be there.
+ */
+int tz_store_set_lock(struct tz_store *store, enum tz_lock_mode mode, int64_t until_ns,
+                      struct tz_error *err) TZ_MUST_CHECK;
+/* What set_lock said. */
+struct tz_store_lock tz_store_put_lock(struct tz_store *store);
+/* The object's lock, whose end may have passed.  No such object: TZ_NOT_FOUND. */
+int tz_store_read_lock(struct tz_store *store, const char *name, struct tz_store_lock *ret,
+                       struct tz_error *err) TZ_MUST_CHECK;
+/* See to it that the object is locked at least so long.  A lock is never made shorter or weaker. */
+int tz_store_extend_lock(struct tz_store *store, const char *name, const struct tz_store_lock *lock,
+                         struct tz_error *err) TZ_MUST_CHECK;
+/* The same with what set_lock said; nothing if puts are not locked. */
+int tz_store_need_lock(struct tz_store *store, const char *name,
+                       struct tz_error *err) TZ_MUST_CHECK;
+/* Set a legal hold, or release it. */
+int tz_store_hold(struct tz_store *store, const char *name, bool held,
+                  struct tz_error *err) TZ_MUST_CHECK;
+/* Delete an object with all its versions.  What is locked is TZ_DENIED; none there is no error. */
+int tz_store_purge(struct tz_store *store, const char *name, struct tz_error *err) TZ_MUST_CHECK;
+
+struct tz_store_version {
+    const char *name;
+    const char *id;
+    bool latest;  /* what tz_store_get() reads */
+    bool removed; /* no bytes: the mark that hides the versions before it */
+    uint64_t size;
+    int64_t changed_ns;
+};
+typedef int tz_store_version_fn(void *arg, const struct tz_store_version *version,
+                                struct tz_error *err);
+/* Call found() for every version of every object whose name begins so: in the order of names, the
+ * newest first.  As tz_store_list() otherwise. */
+int tz_store_versions(struct tz_store *store, const char *prefix, tz_store_version_fn *found,
+                      void *arg, struct tz_error *err) TZ_MUST_CHECK;
+int tz_store_get_version(struct tz_store *store, const char *name, const char *id, size_t max,
+                         struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
+int tz_store_read_version_lock(struct tz_store *store, const char *name, const char *id,
+                               struct tz_store_lock *ret, struct tz_error *err) TZ_MUST_CHECK;
+
+/*
+ * Does the store really refuse to delete what is locked in this mode?  A small object is locked
+ * for a minute and deleted, and must still be there.  TZ_UNSUPPORTED if it is not, or if its lock
+ * cannot be read back.  *ret_proven false: these credentials may delete nothing at all, so that a
+ * refusal says nothing.  The object's name is one that lists do not show; it goes as soon as the
+ * store lets it go, at the latest with the next proof.
+ */
+int tz_store_prove_lock(struct tz_store *store, enum tz_lock_mode mode, bool *ret_proven,
+                        struct tz_error *err) TZ_MUST_CHECK;
 
 /* The directory that a "file:" URL names, to be freed; *ret NULL for other URLs. */
 int tz_store_local_path(char **ret, const char *url, struct tz_error *err) TZ_MUST_CHECK;

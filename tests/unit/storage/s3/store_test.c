@@ -1,6 +1,7 @@
 /*
  * The S3 driver on a real server: $TOZAI_S3_SERVER is the folder that tests/servers/ made.
  */
+#include "lock_contract.h"
 #include "store_contract.h"
 
 #include "tozai/util/buf.h"
@@ -122,6 +123,25 @@ static void an_object_in_parts_is_like_others(void **state)
     assert_bytes(store, data, 0, IN_PARTS);
 }
 
+static int open_locked(struct tz_store **ret, struct tz_error *err)
+{
+    const struct tz_store_s3_options s3 = {
+        .endpoint = endpoint,
+        .region = region,
+        .credentials_file = credentials,
+        .lock_bucket = true,
+    };
+    const struct tz_store_options options = {
+        .name = "bucket",
+        .url = "s3://contract-locks/place",
+        .create = true,
+        .lock = TZ_LOCK_COMPLIANCE,
+        .s3 = &s3,
+    };
+
+    return tz_store_open(ret, &options, err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(an_object_in_parts_is_like_others)};
@@ -133,7 +153,8 @@ int main(void)
     trusted = TZ_STORE_ATOMIC | TZ_STORE_BATCH;
     int failed = run_store_contract("s3", open_place);
     failed += cmocka_run_group_tests_name("s3 parts", tests, NULL, NULL);
+    failed += run_lock_contract("s3 locks", open_locked, true);
     /* What was not proven is done in another way. */
     trusted = 0;
-    return run_store_contract("s3 of which nothing is known", open_place) || failed;
+    return run_store_contract("s3 of which nothing is known", open_place) + failed;
 }

@@ -16,15 +16,15 @@
 
 /* The first `times` requests get this, later ones "hello". */
 struct script {
-    unsigned times;
-    unsigned status; /* 0: the connection is reset */
     const char *lines, *body;
-    _Atomic unsigned count;
-    int64_t at_ns[64]; /* of the first requests */
-    char dates[4][32]; /* x-amz-date of the first */
-    bool hang;
     const char *keys; /* written to the file with keys at the first request */
     const struct s3_fixture *fixture;
+    int64_t at_ns[64]; /* of the first requests */
+    unsigned times;
+    unsigned status; /* 0: the connection is reset */
+    _Atomic unsigned count;
+    bool hang;
+    char dates[4][32]; /* x-amz-date of the first */
 };
 
 static void note(struct script *script, const struct http_call *call, unsigned n)

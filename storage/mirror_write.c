@@ -157,7 +157,8 @@ static bool fits_memory(const struct tz_mirror_lane *lane, uint64_t bytes)
 
 /*
  * Locked.  What comes back from a file is in memory for this store alone, not shared with others:
- * so all stores together may have only two thirds of a queue of it.
+ * so all stores together may have only two thirds of a queue of it.  But one object of its own each
+ * may have: else a slow store would stop the others by what it takes an age to write.
  */
 static bool may_read_back(const struct tz_mirror_lane *lane, const struct tz_mirror_item *item)
 {
@@ -166,7 +167,7 @@ static bool may_read_back(const struct tz_mirror_lane *lane, const struct tz_mir
 
     for (size_t i = 0; i < mirror->count; i++)
         back += mirror->lanes[i].spool.back;
-    return !item->file || back == 0 ||
+    return !item->file || lane->spool.back == 0 ||
            (back + item->weight <= most_bytes(lane) / 3 * 2 && fits_memory(lane, item->weight));
 }
 

@@ -112,7 +112,9 @@ static struct tz_listing part_of(const struct tz_listing *listed, const char *pr
         first++;
     for (end = first; end < listed->count && strncmp(listed->items[end].name, prefix, len) == 0;)
         end++;
-    return (struct tz_listing){.items = listed->items + first, .count = end - first};
+    /* A listing of nothing has no items. */
+    return (struct tz_listing){.items = end > first ? &listed->items[first] : NULL,
+                               .count = end - first};
 }
 
 /* What a store lists. */

@@ -227,10 +227,12 @@ void tz_mirror_free(struct tz_mirror *mirror)
     for (size_t i = 0; i < mirror->count; i++)
         (void)pthread_cond_broadcast(&mirror->lanes[i].work);
     tz_mirror_unlock(mirror);
+    /* All of them first: the writers of one store wake those of others. */
+    for (size_t i = 0; i < mirror->count; i++)
+        for (struct tz_mirror_lane *lane = &mirror->lanes[i]; lane->started > 0;)
+            (void)pthread_join(lane->threads[--lane->started], NULL);
     for (size_t i = 0; i < mirror->count; i++) {
         struct tz_mirror_lane *lane = &mirror->lanes[i];
-        while (lane->started > 0)
-            (void)pthread_join(lane->threads[--lane->started], NULL);
         tz_mirror_items_clear(&lane->queue);
         if (lane->spool.folder)
             (void)rmdir(lane->spool.folder);

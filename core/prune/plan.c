@@ -182,6 +182,10 @@ static int decide(struct tz_pruning *pruning, struct entry *entry, struct tz_err
     if (goes && entry->generation.locked_until_ns == 0)
         return tz_pruning_add(&result->forgotten, &result->forgotten_count, &entry->generation,
                               err);
+    /* Others may be still at work on it, or on what it takes the place of. */
+    if (!entry->generation.unconfigured && !entry->generation.locked_until_ns &&
+        entry->generation.reasons == 0)
+        entry->generation.reasons = TZ_KEEP_UNKNOWN;
     return tz_pruning_add(&result->kept, &result->kept_count, &entry->generation, err);
 }
 

@@ -60,6 +60,38 @@ static int is_sealed_still(struct tz_pruning *pruning, size_t i,
     return 0;
 }
 
+/* Does it say in store i that it is complete, and is not? */
+static int seems_broken(struct tz_pruning *pruning, size_t i,
+                        const struct tz_prune_generation *generation, bool *ret,
+                        struct tz_error *err)
+{
+    bool claimed = false, complete = false;
+
+    if (claims(pruning, i, generation, &claimed, err) ||
+        (claimed && tz_catalog_generation_complete(pruning->catalog, generation->id,
+                                                   pruning->repo->store_ids[i], &complete, err)))
+        return -1;
+    *ret = claimed && !complete;
+    return 0;
+}
+
+/*
+ * What others did meanwhile is no damage: they may have united the indexes that described its packs
+ * while this one listed them, or be forgetting the generation.
+ */
+static int is_broken(struct tz_pruning *pruning, size_t i,
+                     const struct tz_prune_generation *generation, bool *ret, struct tz_error *err)
+{
+    *ret = false;
+    if (seems_broken(pruning, i, generation, ret, err))
+        return -1;
+    if (!*ret || pruning->options->dry_run)
+        return 0;
+    if (tz_repo_refresh(pruning->repo, err) || seems_broken(pruning, i, generation, ret, err))
+        return -1;
+    return *ret ? is_sealed_still(pruning, i, generation, ret, err) : 0;
+}
+
 static int prove_in(struct tz_pruning *pruning, size_t i, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_presence) struct tz_presence presence = {.repo = pruning->repo};
@@ -72,15 +104,9 @@ static int prove_in(struct tz_pruning *pruning, size_t i, struct tz_error *err)
     }
     for (size_t k = 0; k < pruning->result->kept_count; k++) {
         const struct tz_prune_generation *generation = &pruning->result->kept[k];
-        bool claimed = false, complete = false;
-        if (claims(pruning, i, generation, &claimed, err) ||
-            (claimed &&
-             tz_catalog_generation_complete(pruning->catalog, generation->id,
-                                            pruning->repo->store_ids[i], &complete, err)))
-            return -1;
-        if (claimed && !complete &&
-            (is_sealed_still(pruning, i, generation, &claimed, err) ||
-             (claimed && note_broken(pruning, i, generation, err))))
+        bool broken = false;
+        if (is_broken(pruning, i, generation, &broken, err) ||
+            (broken && note_broken(pruning, i, generation, err)))
             return -1;
     }
     return 0;

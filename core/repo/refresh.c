@@ -81,8 +81,9 @@ static int learn_prefix(struct tz_repo *repo, size_t i, const char *prefix,
     return tz_catalog_commit(repo->catalog, err);
 }
 
-/* All that is small but the tombstones. */
-static const char *const prefixes[] = {"keys/", "index/", "generations/"};
+/* All that is small but the tombstones.  Heads before indexes, which are written in the other
+ * order: so the packs of each head that is seen are described. */
+static const char *const prefixes[] = {"keys/", "generations/", "index/"};
 #define BEHIND     "packs/"
 #define TOMBSTONES "tombstones/"
 

@@ -138,7 +138,8 @@ for _ in $(seq "$rounds"); do
     tz 0 restore wiki --target "$work/out" --overwrite always
 done
 tz 0 prune --grace 0 --json
-json '(.kept | length) == 2 and .broken == []'
+# A head that a killed prune was about to seal is nobody's, and stays until it is surely so.
+json '([.kept[] | select(.labels != ["unfinished"])] | length) == 2 and .broken == []'
 tz 0 prune --grace 0 --json
 json '.forgotten == [] and .tombstoned_packs == 0 and .deleted_packs == 0 and .waiting_packs == 0'
 tz 0 verify --level content

@@ -56,12 +56,12 @@ static void what_is_no_place_is_refused(void **state)
     }
 }
 
-/* A server whose answers depend on the request. */
+/* A server whose answers depend on the request.  Each connection has a thread of its own. */
 struct script {
-    char host[64];     /* what the region of a request must be; "": any */
-    unsigned requests; /* that it has refused for it */
-    const char *batch; /* the answer to a batch */
-    unsigned batches, deletes;
+    char host[64];             /* what the region of a request must be; "": any */
+    _Atomic unsigned requests; /* that it has refused for it */
+    const char *batch;         /* the answer to a batch */
+    _Atomic unsigned batches, deletes;
 };
 
 static void answer_error(struct http_call *call, unsigned status, const char *body)
@@ -168,7 +168,7 @@ static void a_configured_region_stays_and_is_spoken_of(void **state)
 /* The first answer to a put is lost, after which the condition does not hold any more. */
 static void lose_first(struct http_call *call)
 {
-    unsigned *puts = call->arg;
+    _Atomic unsigned *puts = call->arg;
 
     (void)http_read_body(call, NULL);
     if (strcmp(call->method, "PUT") != 0)
@@ -181,7 +181,7 @@ static void lose_first(struct http_call *call)
 
 static void a_put_whose_answer_was_lost_is_done(void **state)
 {
-    unsigned puts = 0;
+    _Atomic unsigned puts = 0;
     TZ_SCOPED(scoped_http_server)
     struct http_server *server = http_server_start(lose_first, &puts, HTTP_PLAIN);
     TZ_SCOPED(tz_scoped_store) struct tz_store *store = open_store(server, "x", TZ_STORE_ATOMIC);

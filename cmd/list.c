@@ -119,7 +119,7 @@ static int read_tags(const struct tz_session *session, struct row *row, struct t
 static int read_rows(const struct tz_session *session, const char *source, bool tags,
                      struct rows *rows, struct tz_error *err)
 {
-    if (tz_catalog_each_generation(tz_repo_catalog(session->repo), source, add_row, rows, err))
+    if (tz_catalog_each_current(tz_repo_catalog(session->repo), source, add_row, rows, err))
         return -1;
     for (size_t i = 0; i < rows->count; i++) {
         if (find_stores(session, &rows->items[i], err) ||

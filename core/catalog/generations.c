@@ -264,6 +264,18 @@ static int each(struct tz_query *query, tz_generation_fn *found, void *arg, stru
     }
 }
 
+static int each_of(struct tz_catalog *catalog, const char *sql, const char *source,
+                   tz_generation_fn *found, void *arg, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    if (source)
+        tz_query_text(&query, 1, source);
+    return each(&query, found, arg, err);
+}
+
 int tz_catalog_each_generation(struct tz_catalog *catalog, const char *source,
                                tz_generation_fn *found, void *arg, struct tz_error *err)
 {
@@ -271,13 +283,27 @@ int tz_catalog_each_generation(struct tz_catalog *catalog, const char *source,
                               " ORDER BY g.source, g.time_ns DESC, g.id DESC";
     static const char one[] = "SELECT " COLUMNS " FROM generations g WHERE g.source = ?1"
                               " ORDER BY g.time_ns DESC, g.id DESC";
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
-    if (tz_query_open(&query, catalog, source ? one : all, err))
-        return -1;
-    if (source)
-        tz_query_text(&query, 1, source);
-    return each(&query, found, arg, err);
+    return each_of(catalog, source ? one : all, source, found, arg, err);
+}
+
+/* Those of one origin have one time. */
+#define CURRENT                                                                                    \
+    " NOT (g.turn > 0 AND g.seal_object IS NULL)"                                                  \
+    " AND NOT EXISTS (SELECT 1 FROM generations o WHERE o.source = g.source"                       \
+    "  AND o.time_ns = g.time_ns AND ifnull(o.origin, o.id) = ifnull(g.origin, g.id)"              \
+    "  AND o.seal_object IS NOT NULL AND (o.turn, o.id) > (g.turn, g.id))"
+
+int tz_catalog_each_current(struct tz_catalog *catalog, const char *source, tz_generation_fn *found,
+                            void *arg, struct tz_error *err)
+{
+    static const char all[] = "SELECT " COLUMNS " FROM generations g WHERE" CURRENT
+                              " ORDER BY g.source, g.time_ns DESC, g.id DESC";
+    static const char one[] =
+        "SELECT " COLUMNS " FROM generations g WHERE g.source = ?1 AND" CURRENT
+        " ORDER BY g.time_ns DESC, g.id DESC";
+
+    return each_of(catalog, source ? one : all, source, found, arg, err);
 }
 
 int tz_catalog_each_user(struct tz_catalog *catalog, int64_t pack, tz_generation_fn *found,

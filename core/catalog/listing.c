@@ -181,7 +181,9 @@ int tz_catalog_is_dead(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SI
                        struct tz_error *err)
 {
     static const char sql[] = "SELECT EXISTS (SELECT 1 FROM condemned WHERE hash = ?1)"
-                              " AND NOT EXISTS (SELECT 1 FROM temp.listing WHERE hash = ?1)";
+                              " AND NOT EXISTS (SELECT 1 FROM temp.listing WHERE hash = ?1)"
+                              " AND NOT EXISTS (SELECT 1 FROM packs p"
+                              "  JOIN generation_packs u ON u.pack = p.id WHERE p.hash = ?1)";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
     int64_t found;
 

@@ -104,12 +104,13 @@ struct tz_catalog_index {
     int64_t object;
     char name[TZ_NAME_TEXT];
     uint64_t size;
-    uint64_t packs, dead; /* how many it names; of these, how many were condemned and are gone */
+    uint64_t packs, dead; /* how many it names; of these, how many are dead */
 };
 /* Of those behind after that have been read, in the order of names. */
 int tz_catalog_indexes(struct tz_catalog *catalog, const char *after, struct tz_catalog_index *ret,
                        size_t max, size_t *ret_count, struct tz_error *err) TZ_MUST_CHECK;
-/* Condemned and not listed. */
+/* Condemned, not listed, and needed by no generation: one that was written after the listing, and
+ * condemned all the same, is not dead. */
 int tz_catalog_is_dead(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SIZE], bool *ret,
                        struct tz_error *err) TZ_MUST_CHECK;
 

@@ -103,7 +103,9 @@ int tz_catalog_indexes(struct tz_catalog *catalog, const char *after, struct tz_
     static const char sql[] =
         "SELECT o.id, o.name, o.size, count(*), sum("
         "  EXISTS (SELECT 1 FROM condemned d WHERE d.hash = i.hash)"
-        "  AND NOT EXISTS (SELECT 1 FROM temp.listing l WHERE l.hash = i.hash))"
+        "  AND NOT EXISTS (SELECT 1 FROM temp.listing l WHERE l.hash = i.hash)"
+        "  AND NOT EXISTS (SELECT 1 FROM packs p JOIN generation_packs u ON u.pack = p.id"
+        "   WHERE p.hash = i.hash))"
         " FROM objects o JOIN index_packs i ON i.index_object = o.id"
         " WHERE o.name > ?1 AND o.name >= 'index/' AND o.name < 'index0'"
         "  AND EXISTS (SELECT 1 FROM copies c WHERE c.object = o.id AND c.state <> 2)"

@@ -11,6 +11,8 @@
  */
 #include "sync.h"
 
+#include "../catalog/prune.h"
+
 #include <string.h>
 
 #include "tozai/util/banned.h"
@@ -36,11 +38,19 @@ static int where_allowed(struct tz_sync *sync, const struct tz_target *target, u
 {
     struct tz_name parsed = tz_name_parse(target->name);
     uint32_t heads = 0;
+    bool forgotten = false;
     char name[TZ_NAME_TEXT];
     int64_t head = 0;
 
     if (parsed.kind != TZ_NAME_IS_HEAD && parsed.kind != TZ_NAME_IS_SEAL)
         return 0;
+    /* A prune that has said so takes it away everywhere, and its packs after it. */
+    if (tz_catalog_is_condemned(sync->catalog, parsed.hash, &forgotten, err))
+        return -1;
+    if (forgotten) {
+        *stores = 0;
+        return 0;
+    }
     tz_name_head(name, parsed.source_id, parsed.time_ns, parsed.hash);
     if (tz_catalog_find_object(sync->catalog, name, &head, NULL, err))
         return -1;
@@ -243,10 +253,44 @@ static int choose_stores(struct tz_sync *sync, struct tz_error *err)
     return 0;
 }
 
+struct need {
+    struct tz_repo *repo;
+    bool found;
+};
+
+/* A head that a store has. */
+static int see_head(void *arg, const struct tz_generation *generation, struct tz_error *err)
+{
+    struct need *need = arg;
+    uint32_t stores = 0;
+
+    if (tz_check_copies(need->repo, generation->head_object, TZ_STATE_THERE, &stores, err))
+        return -1;
+    need->found |= stores != 0;
+    return 0;
+}
+
+/* A prune may have deleted them in the meantime; it does so only with packs that nobody needs, and
+ * unites what is in indexes. */
+static int judge_vanished(struct tz_sync *sync, struct tz_error *err)
+{
+    if (sync->vanished_count > 0 && tz_repo_refresh(sync->repo, err))
+        return -1;
+    for (size_t i = 0; i < sync->vanished_count; i++) {
+        const struct tz_sync_vanished *vanished = &sync->vanished[i];
+        struct need need = {.repo = sync->repo};
+        if (vanished->kind == TZ_NAME_IS_PACK &&
+            tz_catalog_each_user(sync->catalog, vanished->object, see_head, &need, err))
+            return -1;
+        sync->result->failed += need.found;
+    }
+    return 0;
+}
+
 static int copy_all(struct tz_sync *sync, struct tz_error *err)
 {
     if (put_descriptors(sync, err) || tz_pool_new(&sync->pool, TZ_SYNC_READERS, err) ||
-        copy_stages(sync, err) || each_part(sync, count_behind, err))
+        copy_stages(sync, err) || judge_vanished(sync, err) || each_part(sync, count_behind, err))
         return -1;
     tz_sync_report(sync, true);
     return 0;

@@ -23,6 +23,12 @@ struct tz_sync_copy {
     struct tz_error fatal;
 };
 
+/* What its stores had, and had no more when it was to be read. */
+struct tz_sync_vanished {
+    int64_t object;
+    enum tz_name_kind kind;
+};
+
 /* A put on its way. */
 struct tz_sync_pending {
     int64_t object;
@@ -45,6 +51,8 @@ struct tz_sync {
     struct tz_sync_pending *pending;
     size_t pending_count, pending_cap;
     uint64_t open; /* results that have not come */
+    struct tz_sync_vanished *vanished;
+    size_t vanished_count, vanished_cap;
     struct tz_verify_progress progress;
     int64_t next_progress;
 };

@@ -181,16 +181,34 @@ static int note_sources(struct tz_sync *sync, const struct tz_sync_copy *copy, s
     return 0;
 }
 
+/* No store gave it. */
+static int note_failure(struct tz_sync *sync, const struct tz_sync_copy *copy, struct tz_error *err)
+{
+    if (!sync->catalog || copy->gone != copy->sources) {
+        sync->result->failed++;
+        return 0;
+    }
+    if (sync->vanished_count == sync->vanished_cap) {
+        size_t cap = sync->vanished_cap ? 2 * sync->vanished_cap : 64;
+        void *fresh = realloc(sync->vanished, cap * sizeof(*sync->vanished));
+        if (!fresh)
+            return tz_fail_nomem(err);
+        sync->vanished = fresh;
+        sync->vanished_cap = cap;
+    }
+    sync->vanished[sync->vanished_count++] =
+        (struct tz_sync_vanished){copy->object, tz_name_parse(copy->name).kind};
+    return 0;
+}
+
 /* What a worker has read goes to the writers. */
 static int send(struct tz_sync *sync, const struct tz_sync_copy *copy, struct tz_error *err)
 {
     uint32_t targets = tz_sync_usable(sync, copy->targets);
     struct tz_error why = {0};
 
-    if (!copy->blob) {
-        sync->result->failed++;
-        return 0;
-    }
+    if (!copy->blob)
+        return note_failure(sync, copy, err);
     if (!targets)
         return 0;
     if (add_pending(sync, copy->object, copy->blob->len, err))
@@ -267,5 +285,6 @@ void tz_sync_tear_down(struct tz_sync *sync)
     if (tz_sync_take_results(sync, &ignored))
         tz_debug("%s", ignored.message);
     free(sync->pending);
+    free(sync->vanished);
     tz_presence_clear(&sync->presence);
 }

@@ -116,7 +116,7 @@ int tz_status_read_sources(struct tz_status *status, struct tz_repo *repo, struc
         if (add_source(status, source->name, tz_source_type_name(source->type), err))
             return -1;
     }
-    if (tz_catalog_each_generation(tz_repo_catalog(repo), NULL, add_point, &reading, err))
+    if (tz_catalog_each_current(tz_repo_catalog(repo), NULL, add_point, &reading, err))
         return -1;
     for (size_t i = 0; i < status->source_count; i++) {
         struct tz_status_source *source = &status->sources[i];

@@ -45,6 +45,13 @@ stderr_has() {
     grep -qF -- "$1" "$work/stderr" || fail "standard error lacks: $1"
 }
 
+# What killed processes under faketime have left would stop the next one of that number.
+if command -v faketime >/dev/null; then
+    for part in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do
+        [ ! -e "$part" ] || [ -e "/proc/${part##*_}" ] || rm -f "$part"
+    done
+fi
+
 # The names of all commands, as the help tells them.
 commands() {
     "$TOZAI" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'

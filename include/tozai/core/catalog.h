@@ -190,6 +190,10 @@ typedef int tz_generation_fn(void *arg, const struct tz_generation *generation,
 int tz_catalog_each_generation(struct tz_catalog *catalog, const char *source,
                                tz_generation_fn *found, void *arg,
                                struct tz_error *err) TZ_MUST_CHECK;
+/* The same, without what a prune has written anew and not sealed, and without those in whose place
+ * it has sealed others: what people call generations. */
+int tz_catalog_each_current(struct tz_catalog *catalog, const char *source, tz_generation_fn *found,
+                            void *arg, struct tz_error *err) TZ_MUST_CHECK;
 /* In a store: are head and seal noted as present there, and every pack that it needs, all known? */
 int tz_catalog_generation_complete(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
                                    int64_t store, bool *ret, struct tz_error *err) TZ_MUST_CHECK;

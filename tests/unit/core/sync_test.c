@@ -393,6 +393,35 @@ static void test_condemned(void **state)
     tz_verify_result_clear(&verified);
 }
 
+/* A store was to give a pack to the other one, and has it no more.  That is a failure only while a
+ * generation needs it: otherwise a prune has been at work. */
+static void test_vanished(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    struct tz_sync_result result;
+
+    (void)state;
+    list_class(stores[EAST], TZ_NAME_IS_PACK, TZ_PACK_DATA, &list);
+    const char *name = list.items[0].name;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        int64_t pack = 0;
+        MUST(tz_catalog_find_object(tz_repo_catalog(repo), name, &pack, NULL, err));
+        MUST(tz_catalog_set_copy(tz_repo_catalog(repo), pack, tz_repo_store(repo, EAST),
+                                 TZ_COPY_PRESENT, err));
+        MUST(tz_catalog_set_copy(tz_repo_catalog(repo), pack, tz_repo_store(repo, WEST),
+                                 TZ_COPY_MISSING, err));
+        for (size_t store = EAST; store <= WEST; store++) {
+            if (is_there(stores[store], name))
+                MUST(tz_store_remove(stores[store], name, err));
+            if (pass == 1)
+                (void)lose(store, 0, 1, "generations/");
+        }
+        sync_all(repo, false, &result);
+        assert_int_equal(result.failed, pass == 0);
+    }
+}
+
 struct running {
     struct tz_repo *repo;
     struct tz_sync_result result;
@@ -556,6 +585,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order, enter, leave),
         cmocka_unit_test_setup_teardown(test_damaged_source, enter, leave),
         cmocka_unit_test_setup_teardown(test_condemned, enter, leave),
+        cmocka_unit_test_setup_teardown(test_vanished, enter, leave),
         cmocka_unit_test_setup_teardown(test_pruned_meanwhile, enter, leave),
         cmocka_unit_test_setup_teardown(test_pruned_late, enter, leave),
         cmocka_unit_test_setup_teardown(test_from_and_to, enter, leave),

@@ -164,12 +164,15 @@ static int note_copy(struct tz_catalog *catalog, const char *sql, int64_t object
     return tz_catalog_note_lost(catalog, object, err);
 }
 
+/* Another process, which was told that a prune has deleted it, may have forgotten the object. */
+#define IF_THERE " WHERE EXISTS (SELECT 1 FROM objects WHERE id = ?1)"
+
 int tz_catalog_set_copy(struct tz_catalog *catalog, int64_t object, int64_t store,
                         enum tz_copy_state state, struct tz_error *err)
 {
     /* A copy that was missing or damaged and is there again is another one: not verified yet. */
     static const char sql[] =
-        "INSERT INTO copies(object, store, state) VALUES (?1, ?2, ?3)"
+        "INSERT INTO copies(object, store, state) SELECT ?1, ?2, ?3" IF_THERE
         " ON CONFLICT(object, store) DO UPDATE SET state = excluded.state, verified_ns ="
         "  CASE WHEN state IN (2, 3) AND excluded.state IN (0, 1) THEN 0 ELSE verified_ns END"
         "  WHERE state <> excluded.state";
@@ -185,7 +188,7 @@ int tz_catalog_set_verified(struct tz_catalog *catalog, int64_t object, int64_t 
                             int64_t time_ns, struct tz_error *err)
 {
     static const char sql[] =
-        "INSERT INTO copies(object, store, state, verified_ns) VALUES (?1, ?2, 1, ?3)"
+        "INSERT INTO copies(object, store, state, verified_ns) SELECT ?1, ?2, 1, ?3" IF_THERE
         " ON CONFLICT(object, store) DO UPDATE SET state = 1, verified_ns = excluded.verified_ns";
     TZ_SCOPED(tz_scoped_change) struct tz_change change = {0};
 

@@ -71,6 +71,7 @@ int tz_catalog_find_object(struct tz_catalog *catalog, const char *name, int64_t
 /* The size that was noted was that of a damaged copy. */
 int tz_catalog_set_size(struct tz_catalog *catalog, int64_t object, uint64_t size,
                         struct tz_error *err) TZ_MUST_CHECK;
+/* Nothing is noted of an object that is not known: another process may have forgotten it. */
 int tz_catalog_set_copy(struct tz_catalog *catalog, int64_t object, int64_t store,
                         enum tz_copy_state state, struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_get_copy(struct tz_catalog *catalog, int64_t object, int64_t store,

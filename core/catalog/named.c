@@ -61,6 +61,21 @@ int tz_catalog_is_condemned(struct tz_catalog *catalog, const uint8_t hash[TZ_HA
     return tz_query_step(&query, ret, err);
 }
 
+int tz_catalog_is_described(struct tz_catalog *catalog, const uint8_t pack[TZ_HASH_SIZE],
+                            int64_t store, bool *ret, struct tz_error *err)
+{
+    static const char sql[] =
+        "SELECT 1 FROM index_packs i JOIN copies c ON c.object = i.index_object AND c.store = ?2"
+        " AND c.state = 1 WHERE i.hash = ?1 LIMIT 1";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_blob(&query, 1, pack, TZ_HASH_SIZE);
+    tz_query_int(&query, 2, store);
+    return tz_query_step(&query, ret, err);
+}
+
 int tz_catalog_doubtful_packs(struct tz_catalog *catalog, int64_t store, const char *after,
                               struct tz_catalog_doubt *ret, size_t max, size_t *ret_count,
                               struct tz_error *err)

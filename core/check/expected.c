@@ -5,6 +5,7 @@
  * Anything else that one store has alone is what a run left that was killed.  The next run, or a
  * sync, makes the stores alike again; nothing is lost by then, so nothing is missing.
  */
+#include "../catalog/prune.h"
 #include "../repo/internal.h"
 #include "check.h"
 
@@ -58,9 +59,11 @@ static int pack_is_expected(struct tz_repo *repo, int64_t pack, bool *ret, struc
 
 struct index_look {
     struct tz_repo *repo;
+    int64_t store; /* that lacks it */
     bool expected;
 };
 
+/* Of packs that another index describes there, a prune that was stopped has left this one. */
 static int look_at_pack(void *arg, const struct tz_pack_info *info, struct tz_error *err)
 {
     struct index_look *look = arg;
@@ -72,16 +75,23 @@ static int look_at_pack(void *arg, const struct tz_pack_info *info, struct tz_er
     tz_name_pack(name, info->hash);
     if (tz_catalog_find_object(tz_repo_catalog(look->repo), name, &pack, NULL, err))
         return -1;
-    return pack ? pack_is_expected(look->repo, pack, &look->expected, err) : 0;
+    if (!pack || pack_is_expected(look->repo, pack, &look->expected, err))
+        return pack ? -1 : 0;
+    bool described = false;
+    if (look->expected && tz_catalog_is_described(tz_repo_catalog(look->repo), info->hash,
+                                                  look->store, &described, err))
+        return -1;
+    look->expected = look->expected && !described;
+    return 0;
 }
 
 /* Does the index, which another store has, describe a pack that is expected? */
-static int index_is_expected(struct tz_repo *repo, const char *name, const struct tz_name *parsed,
-                             bool *ret, struct tz_error *err)
+static int index_is_expected(struct tz_repo *repo, int64_t store, const char *name,
+                             const struct tz_name *parsed, bool *ret, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
-    struct index_look look = {.repo = repo};
+    struct index_look look = {.repo = repo, .store = store};
     struct tz_error why = {0};
 
     if (tz_mirror_get_hashed(repo->mirror, name, parsed->hash, TZ_OBJECT_MAX, &bytes, NULL, &why) ||
@@ -96,8 +106,8 @@ static int index_is_expected(struct tz_repo *repo, const char *name, const struc
 }
 
 /* Should the store have this object, which it has not? */
-static int is_expected(struct tz_repo *repo, const struct tz_catalog_copy *copy, bool *ret,
-                       struct tz_error *err)
+static int is_expected(struct tz_repo *repo, int64_t store, const struct tz_catalog_copy *copy,
+                       bool *ret, struct tz_error *err)
 {
     struct tz_name name = tz_name_parse(copy->name);
     uint32_t good = 0, there = 0;
@@ -115,7 +125,7 @@ static int is_expected(struct tz_repo *repo, const struct tz_catalog_copy *copy,
         return tz_catalog_is_sealed(tz_repo_catalog(repo), name.hash, ret, err);
     case TZ_NAME_IS_INDEX:
         if (good)
-            return index_is_expected(repo, copy->name, &name, ret, err);
+            return index_is_expected(repo, store, copy->name, &name, ret, err);
         /* What lies damaged in another store may never have been one. */
         *ret = there == 0;
         return 0;
@@ -128,6 +138,7 @@ static int is_expected(struct tz_repo *repo, const struct tz_catalog_copy *copy,
 struct look {
     struct tz_check *check;
     struct tz_verify_store *store;
+    int64_t number; /* of the store */
 };
 
 static int look_at(void *arg, const struct tz_catalog_copy *copy, struct tz_error *err)
@@ -147,7 +158,7 @@ static int look_at(void *arg, const struct tz_catalog_copy *copy, struct tz_erro
             return tz_check_add(&store->damaged, &store->damaged_count, copy->name, err);
         return 0;
     }
-    if (is_expected(look->check->repo, copy, &expected, err))
+    if (is_expected(look->check->repo, look->number, copy, &expected, err))
         return -1;
     return expected ? tz_check_add(&store->missing, &store->missing_count, copy->name, err) : 0;
 }
@@ -191,7 +202,7 @@ static int look_again(struct tz_check *check, size_t i, struct tz_error *err)
 int tz_check_report_presence(struct tz_check *check, struct tz_error *err)
 {
     for (size_t i = 0; i < tz_mirror_count(check->mirror); i++) {
-        struct look look = {.check = check, .store = check->of[i]};
+        struct look look = {check, check->of[i], tz_repo_store(check->repo, i)};
         /* Also where the store went away later: what was listed is so. */
         if (!(check->selected & check->presence.listed & TZ_STORE_BIT(i)))
             continue;

@@ -213,9 +213,59 @@ static int take(struct cleaning *cleaning, const struct tz_catalog_index *index,
                : 0;
 }
 
+/* The stores that have every pack of it that is not dead. */
+struct having {
+    struct tz_pruning *pruning;
+    uint32_t stores;
+};
+
+static int see_pack(void *arg, const struct tz_pack_info *info, struct tz_error *err)
+{
+    struct having *having = arg;
+    struct tz_catalog *catalog = having->pruning->catalog;
+    uint32_t stores = 0;
+    int64_t pack = 0;
+    bool dead = false;
+
+    if (tz_catalog_is_dead(catalog, info->hash, &dead, err) ||
+        tz_catalog_find_pack(catalog, info->hash, &pack, err) ||
+        (pack && tz_check_copies(having->pruning->repo, pack, TZ_STATE_PRESENT, &stores, err)))
+        return -1;
+    having->stores &= dead ? UINT32_MAX : stores;
+    return 0;
+}
+
+/* A prune that was stopped has removed it from some stores only, or has put it into some only. */
+static int level(struct cleaning *cleaning, const struct tz_catalog_index *index,
+                 struct tz_error *err)
+{
+    struct tz_pruning *pruning = cleaning->pruning;
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+    struct tz_name parsed = tz_name_parse(index->name);
+    struct tz_error why = {0};
+    uint32_t stores = 0;
+    int64_t object = 0;
+
+    if (stores_of(pruning, index->object, &stores, err))
+        return -1;
+    struct having having = {pruning, pruning->stores & ~stores};
+    if (!stores || !having.stores || index->dead == index->packs)
+        return 0;
+    if (tz_mirror_get_hashed(pruning->mirror, index->name, parsed.hash, TZ_OBJECT_MAX, &bytes, NULL,
+                             &why) ||
+        tz_object_open(pruning->repo->keys, TZ_OBJECT_INDEX, "index", bytes.data, bytes.len, &body,
+                       &why) ||
+        tz_index_read(body.data, body.len, see_pack, &having, &why))
+        return tz_check_is_fatal(why.kind) ? tz_check_pass(err, &why) : 0;
+    return having.stores ? tz_pruning_put(pruning, index->name, bytes.data, bytes.len,
+                                          having.stores, &object, err)
+                         : 0;
+}
+
 static int clean(struct cleaning *cleaning, struct tz_error *err)
 {
-    if (each_index(cleaning, count_small, err))
+    if (each_index(cleaning, level, err) || each_index(cleaning, count_small, err))
         return -1;
     cleaning->unite = cleaning->old_count >= SMALL_COUNT;
     cleaning->old_count = 0;

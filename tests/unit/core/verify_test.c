@@ -1141,6 +1141,38 @@ static void test_index_lost(void **state)
     tz_fixture_check(&fixture, NULL);
 }
 
+/* Packs that two indexes describe: one of them may be missing, both may not. */
+static void test_index_twice(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    struct tz_verify_result result;
+    char name[TZ_NAME_TEXT];
+
+    (void)state;
+    list_class(stores[EAST], TZ_NAME_IS_INDEX, 0, &list);
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf again = {0};
+    uint8_t hash[TZ_HASH_SIZE];
+    get_object(stores[EAST], list.items[0].name, &bytes);
+    MUST(tz_object_open(tz_repo_keys(repo), TZ_OBJECT_INDEX, "index", bytes.data, bytes.len, &body,
+                        err));
+    MUST(tz_object_seal(tz_repo_keys(repo), TZ_OBJECT_INDEX, "index", body.data, body.len, &again,
+                        err));
+    MUST(tz_sha256(hash, again.data, again.len, err));
+    tz_name_index(name, hash);
+    for (size_t i = 0; i < STORES; i++)
+        put_object(stores[i], name, again.data, again.len);
+    MUST(tz_store_remove(stores[WEST], list.items[0].name, err));
+    expect_good(repo, TZ_VERIFY_CONTENT);
+    MUST(tz_store_remove(stores[WEST], name, err));
+    run_verify(repo, TZ_VERIFY_PRESENCE, false, &result);
+    assert_false(result.ok);
+    assert_int_equal(result.stores[WEST].missing_count, 2);
+    tz_verify_result_clear(&result);
+}
+
 /* Names in east that were not there before. */
 static void list_new(const struct tz_listing *before, struct tz_listing *ret)
 {
@@ -1305,6 +1337,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_learnt_damaged, enter, leave),
         cmocka_unit_test_setup_teardown(test_catalog_is_wrong, enter, leave),
         cmocka_unit_test_setup_teardown(test_index_lost, enter, leave),
+        cmocka_unit_test_setup_teardown(test_index_twice, enter, leave),
         cmocka_unit_test_setup_teardown(test_unfinished, enter, leave),
         cmocka_unit_test_setup_teardown(test_progress, enter, leave),
         cmocka_unit_test_setup_teardown(test_interrupted, enter, leave),

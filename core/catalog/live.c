@@ -1,5 +1,5 @@
 /*
- * How much of each pack is needed, by the chunks of the generations that stay.
+ * What it takes to write packs anew: which ones may be, which chunks move, what heads need then.
  */
 #include "database.h"
 #include "prune.h"
@@ -11,12 +11,13 @@
 int tz_catalog_live_begin(struct tz_catalog *catalog, struct tz_error *err)
 {
     static const char sql[] =
-        "CREATE TEMP TABLE IF NOT EXISTS live(id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;"
         "CREATE TEMP TABLE IF NOT EXISTS movable(generation INTEGER PRIMARY KEY) STRICT;"
         "CREATE TEMP TABLE IF NOT EXISTS victims(pack INTEGER PRIMARY KEY) STRICT;"
-        "CREATE TEMP TABLE IF NOT EXISTS moves(no INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;"
+        "CREATE TEMP TABLE IF NOT EXISTS moves("
+        "  pack INTEGER NOT NULL, frame INTEGER NOT NULL, offset INTEGER NOT NULL,"
+        "  id BLOB NOT NULL, PRIMARY KEY (pack, frame, offset)) STRICT, WITHOUT ROWID;"
         "CREATE TEMP TABLE IF NOT EXISTS needs(pack INTEGER PRIMARY KEY) STRICT;"
-        "DELETE FROM temp.live; DELETE FROM temp.movable; DELETE FROM temp.victims;"
+        "DELETE FROM temp.movable; DELETE FROM temp.victims;"
         "DELETE FROM temp.moves; DELETE FROM temp.needs;";
 
     return tz_catalog_exec(catalog, sql, err);
@@ -44,36 +45,40 @@ static int run_int(struct tz_catalog *catalog, const char *sql, int64_t value, s
     return tz_query_run(&query, err);
 }
 
-int tz_catalog_live_add(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZE],
-                        struct tz_error *err)
+int tz_catalog_set_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool movable,
+                           struct tz_error *err)
 {
-    static const char sql[] = "INSERT OR IGNORE INTO temp.live(id) VALUES (?1)";
+    static const char add[] = "INSERT OR IGNORE INTO temp.movable(generation)"
+                              " SELECT number FROM generations WHERE id = ?1";
+    static const char take[] = "DELETE FROM temp.movable WHERE generation ="
+                               " (SELECT number FROM generations WHERE id = ?1)";
 
-    return run_blob(catalog, sql, id, TZ_ID_SIZE, err);
+    return run_blob(catalog, movable ? add : take, id, TZ_HASH_SIZE, err);
 }
 
-int tz_catalog_live_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
-                            struct tz_error *err)
+int tz_catalog_is_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool *ret,
+                          struct tz_error *err)
 {
-    static const char sql[] = "INSERT OR IGNORE INTO temp.movable(generation)"
-                              " SELECT number FROM generations WHERE id = ?1";
+    static const char sql[] = "SELECT 1 FROM temp.movable WHERE generation ="
+                              " (SELECT number FROM generations WHERE id = ?1)";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
-    return run_blob(catalog, sql, id, TZ_HASH_SIZE, err);
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_blob(&query, 1, id, TZ_HASH_SIZE);
+    return tz_query_step(&query, ret, err);
 }
 
 int tz_catalog_live_packs(struct tz_catalog *catalog, struct tz_catalog_live **ret,
                           size_t *ret_count, struct tz_error *err)
 {
     static const char sql[] =
-        "WITH sums(pack, live) AS MATERIALIZED (SELECT c.pack, sum(c.len) FROM temp.live l"
-        "  CROSS JOIN chunks c ON c.id = l.id GROUP BY c.pack)"
-        "SELECT p.id, p.hash, ifnull(s.live, 0),"
-        " (SELECT sum(f.plain_len) FROM frames f WHERE f.pack = p.id), p.condemned"
-        " FROM packs p JOIN temp.listing t ON t.hash = p.hash LEFT JOIN sums s ON s.pack = p.id"
-        " WHERE p.kind = 1 AND p.lost = 0"
+        "SELECT p.id, p.hash, (SELECT sum(f.plain_len) FROM frames f WHERE f.pack = p.id), p.kind,"
+        " p.condemned FROM packs p JOIN temp.listing t ON t.hash = p.hash WHERE p.lost = 0"
         " AND EXISTS (SELECT 1 FROM generation_packs g WHERE g.pack = p.id)"
         " AND NOT EXISTS (SELECT 1 FROM generation_packs g WHERE g.pack = p.id"
-        "  AND NOT EXISTS (SELECT 1 FROM temp.movable m WHERE m.generation = g.generation))";
+        "  AND NOT EXISTS (SELECT 1 FROM temp.movable m WHERE m.generation = g.generation))"
+        " ORDER BY p.id";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
     TZ_SCOPED(tz_scoped_free) struct tz_catalog_live *items = NULL;
     size_t count = 0, cap = 0;
@@ -97,8 +102,10 @@ int tz_catalog_live_packs(struct tz_catalog *catalog, struct tz_catalog_live **r
         item->pack = tz_query_get_int(&query, 0);
         if (tz_query_get_blob(&query, 1, item->hash, TZ_HASH_SIZE, err))
             return -1;
-        item->live = (uint64_t)tz_query_get_int(&query, 2);
-        item->plain = (uint64_t)tz_query_get_int(&query, 3);
+        item->live = 0;
+        item->victim = false;
+        item->plain = (uint64_t)tz_query_get_int(&query, 2);
+        item->kind = (enum tz_pack_kind)tz_query_get_int(&query, 3);
         item->condemned = tz_query_get_int(&query, 4) != 0;
     }
     *ret = TZ_TAKE(items);
@@ -113,15 +120,6 @@ int tz_catalog_victim_add(struct tz_catalog *catalog, int64_t pack, struct tz_er
     return run_int(catalog, sql, pack, err);
 }
 
-int tz_catalog_victims_fill(struct tz_catalog *catalog, struct tz_error *err)
-{
-    static const char sql[] =
-        "INSERT INTO temp.moves(id) SELECT c.id FROM temp.live l CROSS JOIN chunks c ON c.id = l.id"
-        " WHERE c.pack IN (SELECT pack FROM temp.victims) ORDER BY c.pack, c.frame, c.offset;";
-
-    return tz_catalog_exec(catalog, sql, err);
-}
-
 int tz_catalog_victims_leave(struct tz_catalog *catalog, struct tz_error *err)
 {
     static const char sql[] =
@@ -132,26 +130,80 @@ int tz_catalog_victims_leave(struct tz_catalog *catalog, struct tz_error *err)
     return tz_catalog_exec(catalog, sql, err);
 }
 
-int tz_catalog_moves(struct tz_catalog *catalog, int64_t after, uint8_t (*ret)[TZ_ID_SIZE],
-                     size_t max, size_t *ret_count, int64_t *ret_last, struct tz_error *err)
+int tz_catalog_each_chunk(struct tz_catalog *catalog, tz_catalog_chunk_fn *found, void *arg,
+                          struct tz_error *err)
 {
-    static const char sql[] = "SELECT no, id FROM temp.moves WHERE no > ?1 ORDER BY no LIMIT ?2";
+    static const char sql[] = "SELECT id, pack, frame, offset, len FROM chunks ORDER BY id, pack";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
-    *ret_count = 0;
     if (tz_query_open(&query, catalog, sql, err))
         return -1;
-    tz_query_int(&query, 1, after);
-    tz_query_int(&query, 2, (int64_t)max);
-    while (*ret_count < max) {
+    for (;;) {
+        uint8_t id[TZ_ID_SIZE];
         bool row;
         if (tz_query_step(&query, &row, err))
             return -1;
         if (!row)
             return 0;
-        *ret_last = tz_query_get_int(&query, 0);
-        if (tz_query_get_blob(&query, 1, ret[(*ret_count)++], TZ_ID_SIZE, err))
+        if (tz_query_get_blob(&query, 0, id, TZ_ID_SIZE, err))
             return -1;
+        const struct tz_catalog_chunk chunk = {
+            .id = id,
+            .pack = tz_query_get_int(&query, 1),
+            .frame = (uint32_t)tz_query_get_int(&query, 2),
+            .offset = (uint32_t)tz_query_get_int(&query, 3),
+            .len = (uint32_t)tz_query_get_int(&query, 4),
+        };
+        if (found(arg, &chunk, err))
+            return -1;
+    }
+}
+
+int tz_catalog_move_add(struct tz_catalog *catalog, const struct tz_catalog_chunk *chunk,
+                        struct tz_error *err)
+{
+    static const char sql[] =
+        "INSERT OR IGNORE INTO temp.moves(pack, frame, offset, id) VALUES (?1, ?2, ?3, ?4)";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_int(&query, 1, chunk->pack);
+    tz_query_int(&query, 2, chunk->frame);
+    tz_query_int(&query, 3, chunk->offset);
+    tz_query_blob(&query, 4, chunk->id, TZ_ID_SIZE);
+    return tz_query_run(&query, err);
+}
+
+int tz_catalog_moves(struct tz_catalog *catalog, const struct tz_catalog_move *after,
+                     struct tz_catalog_move *ret, size_t max, size_t *ret_count,
+                     struct tz_error *err)
+{
+    static const char sql[] = "SELECT id, pack, frame, offset FROM temp.moves"
+                              " WHERE (pack, frame, offset) > (?1, ?2, ?3)"
+                              " ORDER BY pack, frame, offset LIMIT ?4";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+
+    *ret_count = 0;
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_int(&query, 1, after->pack);
+    tz_query_int(&query, 2, after->frame);
+    tz_query_int(&query, 3, after->offset);
+    tz_query_int(&query, 4, (int64_t)max);
+    while (*ret_count < max) {
+        struct tz_catalog_move *move = &ret[*ret_count];
+        bool row;
+        if (tz_query_step(&query, &row, err))
+            return -1;
+        if (!row)
+            return 0;
+        if (tz_query_get_blob(&query, 0, move->id, TZ_ID_SIZE, err))
+            return -1;
+        move->pack = tz_query_get_int(&query, 1);
+        move->frame = (uint32_t)tz_query_get_int(&query, 2);
+        move->offset = (uint32_t)tz_query_get_int(&query, 3);
+        ++*ret_count;
     }
     return 0;
 }
@@ -188,7 +240,8 @@ int tz_catalog_needs_hashes(struct tz_catalog *catalog, const uint8_t id[TZ_HASH
     static const char sql[] =
         "SELECT p.hash FROM packs p JOIN temp.needs n ON n.pack = p.id"
         " UNION SELECT p.hash FROM packs p JOIN generation_packs u ON u.pack = p.id"
-        "  JOIN generations g ON g.number = u.generation WHERE g.id = ?1 AND p.kind <> 1"
+        "  JOIN generations g ON g.number = u.generation WHERE g.id = ?1"
+        "  AND NOT EXISTS (SELECT 1 FROM temp.victims v WHERE v.pack = p.id)"
         " ORDER BY 1";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 

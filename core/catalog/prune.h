@@ -118,35 +118,54 @@ int tz_catalog_is_dead(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SI
                        struct tz_error *err) TZ_MUST_CHECK;
 
 /*
- * Writing packs anew.  live: the chunks that generations which stay are made of.  movable: the
- * generations that can get another head.  victims: packs that are to go although they are needed.
+ * Writing packs anew.  movable: the generations that can get another head.  victims: packs that are
+ * to go although they are needed.  moves: the chunks in them that are needed.
  */
 int tz_catalog_live_begin(struct tz_catalog *catalog, struct tz_error *err) TZ_MUST_CHECK;
-int tz_catalog_live_add(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZE],
-                        struct tz_error *err) TZ_MUST_CHECK;
-int tz_catalog_live_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
-                            struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_set_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool movable,
+                           struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_is_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool *ret,
+                          struct tz_error *err) TZ_MUST_CHECK;
 struct tz_catalog_live {
     int64_t pack;
     uint8_t hash[TZ_HASH_SIZE];
-    uint64_t live, plain; /* bytes before compression: that are needed, and all */
+    uint64_t live, plain; /* bytes before compression: that are needed (here 0), and all */
+    enum tz_pack_kind kind;
     bool condemned;
+    bool victim; /* the caller's; here false */
 };
-/* Data packs of the listing that movable generations need, and no others; free() */
+/* Packs of the listing that movable generations need, and no others, in the order of their numbers;
+ * free() */
 int tz_catalog_live_packs(struct tz_catalog *catalog, struct tz_catalog_live **ret,
                           size_t *ret_count, struct tz_error *err) TZ_MUST_CHECK;
+/* Every chunk of every pack, in the order of ids, then of packs.  found() may add moves. */
+struct tz_catalog_chunk {
+    const uint8_t *id;
+    int64_t pack;
+    uint32_t frame, offset, len;
+};
+typedef int tz_catalog_chunk_fn(void *arg, const struct tz_catalog_chunk *chunk,
+                                struct tz_error *err);
+int tz_catalog_each_chunk(struct tz_catalog *catalog, tz_catalog_chunk_fn *found, void *arg,
+                          struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_victim_add(struct tz_catalog *catalog, int64_t pack,
                           struct tz_error *err) TZ_MUST_CHECK;
-/* Note which live chunks lie in victims: the moves, in the order of their places. */
-int tz_catalog_victims_fill(struct tz_catalog *catalog, struct tz_error *err) TZ_MUST_CHECK;
 /* As if no generation needed them any more: for a dry run. */
 int tz_catalog_victims_leave(struct tz_catalog *catalog, struct tz_error *err) TZ_MUST_CHECK;
-int tz_catalog_moves(struct tz_catalog *catalog, int64_t after, uint8_t (*ret)[TZ_ID_SIZE],
-                     size_t max, size_t *ret_count, int64_t *ret_last,
+int tz_catalog_move_add(struct tz_catalog *catalog, const struct tz_catalog_chunk *chunk,
+                        struct tz_error *err) TZ_MUST_CHECK;
+/* Moves behind this one (0 at the beginning), in the order of their places. */
+struct tz_catalog_move {
+    uint8_t id[TZ_ID_SIZE];
+    int64_t pack;
+    uint32_t frame, offset;
+};
+int tz_catalog_moves(struct tz_catalog *catalog, const struct tz_catalog_move *after,
+                     struct tz_catalog_move *ret, size_t max, size_t *ret_count,
                      struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_needs_victim(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool *ret,
                             struct tz_error *err) TZ_MUST_CHECK;
-/* The packs that a generation needs, gathered anew: those added, and its packs of manifests. */
+/* The packs that a generation needs when its victims have gone: those added, and its others. */
 int tz_catalog_needs_begin(struct tz_catalog *catalog, struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_needs_add(struct tz_catalog *catalog, int64_t pack,
                          struct tz_error *err) TZ_MUST_CHECK;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #define DEFAULT_FRAME_SIZE (4U << 20)
-#define DEFAULT_PACK_SIZE  (16U << 20)
 /* A dry run remembers this many new chunks to count repeated ones once. */
 #define DRY_RUN_IDS 1000000U
 /* Frame buffers that wait for their next use. */
@@ -33,7 +32,7 @@ int tz_packer_new(struct tz_packer **ret, const struct tz_packer_options *option
     packer->pool = options->pool;
     packer->dry_run = options->dry_run;
     packer->frame_size = config->frame_size ? (size_t)config->frame_size : DEFAULT_FRAME_SIZE;
-    packer->pack_size = config->pack_size ? (size_t)config->pack_size : DEFAULT_PACK_SIZE;
+    packer->pack_size = config->pack_size ? (size_t)config->pack_size : TZ_PACK_SIZE_USUAL;
     packer->content_max = PACKER_CONTENT_MAX;
     packer->ratio = 1.0;
     packer->next_tag = 1;

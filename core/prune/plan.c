@@ -267,3 +267,15 @@ int tz_pruning_plan(struct tz_pruning *pruning, struct tz_error *err)
     }
     return 0;
 }
+
+int tz_pruning_load_head(struct tz_pruning *pruning, const uint8_t id[TZ_HASH_SIZE],
+                         struct tz_head *ret, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
+
+    if (tz_catalog_get_head(pruning->catalog, id, &body, err) ||
+        tz_head_read(ret, body.data, body.len, err))
+        return -1;
+    memcpy(ret->id, id, TZ_HASH_SIZE);
+    return 0;
+}

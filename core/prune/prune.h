@@ -9,6 +9,7 @@
 #include "../repo/internal.h"
 #include "tozai/core/lock.h"
 #include "tozai/core/prune.h"
+#include "tozai/util/fingerprints.h"
 
 /* Objects that are worked on at once. */
 #define TZ_PRUNE_BATCH 512
@@ -65,6 +66,21 @@ int tz_pruning_forget(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_
 /* Write tombstones that name these packs. */
 int tz_pruning_condemn(struct tz_pruning *pruning, const struct tz_catalog_live *packs,
                        size_t count, struct tz_error *err) TZ_MUST_CHECK;
+int tz_pruning_load_head(struct tz_pruning *pruning, const uint8_t id[TZ_HASH_SIZE],
+                         struct tz_head *ret, struct tz_error *err) TZ_MUST_CHECK;
+/* live.c: how much of each pack is needed by the generations that stay. */
+struct tz_live;
+int tz_live_measure(struct tz_live **ret, struct tz_pruning *pruning,
+                    struct tz_error *err) TZ_MUST_CHECK;
+void tz_live_free(struct tz_live *live);
+TZ_DEFINE_SCOPED(struct tz_live *, tz_scoped_live, tz_live_free)
+/* The packs that may be written anew, to be sorted and marked; valid until it is freed. */
+struct tz_catalog_live *tz_live_packs(struct tz_live *live, size_t *ret_count);
+/* Note in the catalog which chunks of the victims are needed.  The packs are sorted by number
+ * then. */
+int tz_live_find_moves(struct tz_live *live, struct tz_error *err) TZ_MUST_CHECK;
+/* After that: of what kind is this one of the packs? */
+enum tz_pack_kind tz_live_kind(const struct tz_live *live, int64_t pack);
 /* repack.c: write packs anew of which little is needed, and the heads that name them. */
 int tz_pruning_repack(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_CHECK;
 /* packs.c: list the packs of all stores; delete what ripe tombstones name. */

@@ -10,9 +10,8 @@
 #include "prune.h"
 
 #include "../backup/engine.h"
-#include "tozai/core/chunkreader.h"
-#include "tozai/core/manifest.h"
 #include "tozai/core/packwriter.h"
+#include "tozai/core/references.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/interrupt.h"
 
@@ -23,124 +22,9 @@
 /* Of all bytes that are needed, so many percent may lie waste. */
 #define WASTE_PERCENT 5
 #define MOVES         256
-
-typedef int chunk_fn(struct tz_pruning *pruning, const uint8_t id[TZ_ID_SIZE],
-                     struct tz_error *err);
-
-static int each_extent(struct tz_pruning *pruning, const struct tz_entry *entry, chunk_fn *found,
-                       struct tz_error *err)
-{
-    static const uint8_t hole[TZ_ID_SIZE];
-    TZ_SCOPED(tz_scoped_extent_walk) struct tz_extent_walk *walk = NULL;
-    uint8_t last[TZ_ID_SIZE] = {0};
-
-    if (entry->type != TZ_ENTRY_FILE || entry->size == 0)
-        return 0;
-    if (tz_extent_walk_new(&walk, pruning->repo, entry, err))
-        return -1;
-    for (;;) {
-        struct tz_extent extent;
-        bool end = false;
-        if (tz_extent_walk_next(walk, &extent, &end, err))
-            return -1;
-        if (end)
-            return 0;
-        if (memcmp(extent.id, hole, TZ_ID_SIZE) == 0 || memcmp(extent.id, last, TZ_ID_SIZE) == 0)
-            continue;
-        memcpy(last, extent.id, TZ_ID_SIZE);
-        if (found(pruning, extent.id, err))
-            return -1;
-    }
-}
-
-/* The chunks of a generation's content. */
-static int each_chunk(struct tz_pruning *pruning, const struct tz_head *head, chunk_fn *found,
-                      struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_manifest_reader) struct tz_manifest_reader *reader = NULL;
-    TZ_SCOPED(tz_scoped_entry) struct tz_entry entry = {0};
-    bool end = false;
-
-    if (tz_manifest_reader_new(&reader, pruning->repo, head, "", 0, err))
-        return -1;
-    for (;;) {
-        if (tz_interrupt_check(err) || tz_manifest_next(reader, &entry, &end, err))
-            return -1;
-        if (end)
-            return 0;
-        if (each_extent(pruning, &entry, found, err))
-            return -1;
-    }
-}
-
-static int load_head(struct tz_pruning *pruning, const uint8_t id[TZ_HASH_SIZE],
-                     struct tz_head *ret, struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
-
-    if (tz_catalog_get_head(pruning->catalog, id, &body, err) ||
-        tz_head_read(ret, body.data, body.len, err))
-        return -1;
-    memcpy(ret->id, id, TZ_HASH_SIZE);
-    return 0;
-}
-
-static int note_live(struct tz_pruning *pruning, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
-{
-    return tz_catalog_live_add(pruning->catalog, id, err);
-}
-
-/* In every store that is worked on, and free to change. */
-static int is_movable(struct tz_pruning *pruning, const struct tz_prune_generation *generation,
-                      bool *ret, struct tz_error *err)
-{
-    int64_t until_ns = 0;
-
-    if (tz_pruning_head_locked(pruning, generation, &until_ns, err))
-        return -1;
-    *ret = until_ns == 0 && !(generation->reasons & TZ_KEEP_HELD);
-    for (size_t i = 0; *ret && i < tz_mirror_count(pruning->mirror); i++)
-        if ((pruning->stores & TZ_STORE_BIT(i)) &&
-            tz_catalog_generation_complete(pruning->catalog, generation->id,
-                                           pruning->repo->store_ids[i], ret, err))
-            return -1;
-    return 0;
-}
-
-/* What cannot be read is let alone, and with it every pack that it needs. */
-static int measure_one(struct tz_pruning *pruning, const struct tz_prune_generation *generation,
-                       struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_head) struct tz_head head = {0};
-    struct tz_error why = {0};
-    bool movable = false;
-
-    if (is_movable(pruning, generation, &movable, err))
-        return -1;
-    if (!movable)
-        return 0;
-    if (load_head(pruning, generation->id, &head, &why) ||
-        each_chunk(pruning, &head, note_live, &why)) {
-        if (tz_check_is_fatal(why.kind))
-            return tz_check_pass(err, &why);
-        tz_repo_warn(pruning->repo, "a generation of '%s' cannot be read, its packs stay: %s",
-                     generation->source, why.message);
-        return 0;
-    }
-    return tz_catalog_live_movable(pruning->catalog, generation->id, err);
-}
-
-static int measure(struct tz_pruning *pruning, struct tz_error *err)
-{
-    if (tz_catalog_live_begin(pruning->catalog, err) || tz_pruning_begin(pruning, err))
-        return -1;
-    for (size_t i = 0; i < pruning->result->kept_count; i++)
-        if (measure_one(pruning, &pruning->result->kept[i], err)) {
-            tz_pruning_rollback(pruning);
-            return -1;
-        }
-    return tz_pruning_commit(pruning, err);
-}
+/* A pack is small that has less than this part of the usual size; so many are united. */
+#define SMALL_PART  4
+#define SMALL_COUNT 16U
 
 /* Those of which the smallest part is needed come first, condemned ones before all. */
 static int compare(const void *a, const void *b)
@@ -152,38 +36,68 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* How many of the sorted packs are to go. */
-static size_t count_victims(const struct tz_pruning *pruning, const struct tz_catalog_live *packs,
-                            size_t count)
+/* Those of which little is needed, until little of all lies waste. */
+static void mark_sparse(const struct tz_pruning *pruning, struct tz_catalog_live *packs,
+                        size_t count)
 {
     uint64_t live = 0, waste = 0;
-    size_t victims = 0;
 
     for (size_t i = 0; i < count; i++) {
         live += packs[i].live;
         waste += packs[i].plain > packs[i].live ? packs[i].plain - packs[i].live : 0;
     }
-    for (; victims < count; victims++) {
-        const struct tz_catalog_live *pack = &packs[victims];
+    for (size_t i = 0; i < count; i++) {
+        struct tz_catalog_live *pack = &packs[i];
         bool sparse = pack->live * 100 < pack->plain * pruning->options->live_percent;
         bool wasteful = pack->live < pack->plain && waste * 100 > live * WASTE_PERCENT;
-        if (!pack->condemned && !sparse && !wasteful)
+        pack->victim = pack->condemned || sparse || wasteful;
+        if (!pack->victim)
             break;
         waste -= pack->plain > pack->live ? pack->plain - pack->live : 0;
     }
+}
+
+/* Small ones, when there are many of a kind: each run of a backup leaves some. */
+static void mark_small(const struct tz_pruning *pruning, struct tz_catalog_live *packs,
+                       size_t count, enum tz_pack_kind kind)
+{
+    uint64_t small =
+        (pruning->repo->config->pack_size ? pruning->repo->config->pack_size : TZ_PACK_SIZE_USUAL) /
+        SMALL_PART;
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++)
+        found += packs[i].kind == kind && !packs[i].victim && packs[i].plain < small;
+    for (size_t i = 0; found >= SMALL_COUNT && i < count; i++)
+        packs[i].victim |= packs[i].kind == kind && packs[i].plain < small;
+}
+
+/* Victims come first then. */
+static size_t gather_victims(struct tz_catalog_live *packs, size_t count)
+{
+    size_t victims = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (packs[i].victim) {
+            struct tz_catalog_live victim = packs[i];
+            packs[i] = packs[victims];
+            packs[victims++] = victim;
+        }
     return victims;
 }
 
-static int choose(struct tz_pruning *pruning, size_t *ret_count, struct tz_error *err)
+static int choose(struct tz_pruning *pruning, struct tz_live *live, size_t *ret_count,
+                  struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_free) struct tz_catalog_live *packs = NULL;
     size_t count = 0;
+    struct tz_catalog_live *packs = tz_live_packs(live, &count);
 
-    if (tz_catalog_live_packs(pruning->catalog, &packs, &count, err))
-        return -1;
     if (count > 0)
         qsort(packs, count, sizeof(*packs), compare);
-    *ret_count = count_victims(pruning, packs, count);
+    mark_sparse(pruning, packs, count);
+    mark_small(pruning, packs, count, TZ_PACK_DATA);
+    mark_small(pruning, packs, count, TZ_PACK_MANIFEST);
+    *ret_count = gather_victims(packs, count);
     for (size_t i = 0; i < *ret_count; i++) {
         pruning->result->tombstoned_packs += !packs[i].condemned;
         if (tz_catalog_victim_add(pruning->catalog, packs[i].pack, err))
@@ -193,65 +107,125 @@ static int choose(struct tz_pruning *pruning, size_t *ret_count, struct tz_error
     return tz_pruning_condemn(pruning, packs, *ret_count, err);
 }
 
-static int move_all(struct tz_pruning *pruning, struct tz_chunk_reader *reader,
-                    struct tz_packer *packer, struct tz_error *err)
+/* What moves, and which parts of manifests refer to nothing of that. */
+struct repacking {
+    struct tz_pruning *pruning;
+    struct tz_fingerprints moved, untouched;
+    uint64_t hits; /* references to what moved */
+    /* The hits when each part began that is being read. */
+    uint64_t begun[TZ_REFERENCE_DEPTH];
+    size_t depth;
+};
+
+static void clear(struct repacking *repacking)
 {
-    TZ_SCOPED(tz_scoped_free) uint8_t(*ids)[TZ_ID_SIZE] = calloc(MOVES, sizeof(*ids));
-    int64_t last = 0;
+    tz_fingerprints_clear(&repacking->moved);
+    tz_fingerprints_clear(&repacking->untouched);
+}
+
+static int move_one(struct tz_chunk_reader *reader, struct tz_packer *packer,
+                    const struct tz_catalog_move *move, enum tz_pack_kind kind,
+                    struct tz_error *err)
+{
+    const uint8_t *data = NULL;
+    uint32_t len = 0;
+    bool has = false;
+
+    if (tz_packer_has(packer, move->id, &has, err))
+        return -1;
+    if (has)
+        return 0;
+    if (tz_chunk_read(reader, move->id, &data, &len, err))
+        return -1;
+    return tz_packer_add(packer, kind == TZ_PACK_MANIFEST ? TZ_PACKER_MANIFEST : TZ_PACKER_LARGE,
+                         move->id, data, len, err);
+}
+
+static int move_all(struct repacking *repacking, const struct tz_live *live,
+                    struct tz_chunk_reader *reader, struct tz_packer *packer, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) struct tz_catalog_move *moves = calloc(MOVES, sizeof(*moves));
+    struct tz_catalog_move after = {.pack = 0};
     size_t count = MOVES;
 
-    if (!ids)
+    if (!moves)
         return tz_fail_nomem(err);
     while (count == MOVES) {
-        if (tz_catalog_moves(pruning->catalog, last, ids, MOVES, &count, &last, err))
+        if (tz_catalog_moves(repacking->pruning->catalog, &after, moves, MOVES, &count, err))
             return -1;
-        for (size_t i = 0; i < count; i++) {
-            const uint8_t *data = NULL;
-            uint32_t len = 0;
-            bool has = false;
-            if (tz_interrupt_check(err) || tz_packer_has(packer, ids[i], &has, err) ||
-                (!has && (tz_chunk_read(reader, ids[i], &data, &len, err) ||
-                          tz_packer_add(packer, TZ_PACKER_LARGE, ids[i], data, len, err))))
+        for (size_t i = 0; i < count; i++)
+            if (tz_interrupt_check(err) ||
+                tz_fingerprints_add(&repacking->moved, tz_fingerprint(moves[i].id), err) ||
+                move_one(reader, packer, &moves[i], tz_live_kind(live, moves[i].pack), err))
                 return -1;
-        }
+        if (count > 0)
+            after = moves[count - 1];
     }
     return tz_packer_flush(packer, err);
 }
 
-static int move(struct tz_pruning *pruning, struct tz_error *err)
+static int move(struct repacking *repacking, struct tz_live *live, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_pool) struct tz_pool *pool = NULL;
     TZ_SCOPED(tz_scoped_packer) struct tz_packer *packer = NULL;
     TZ_SCOPED(tz_scoped_chunk_reader) struct tz_chunk_reader *reader = NULL;
-    struct tz_packer_options options = {.repo = pruning->repo};
+    struct tz_repo *repo = repacking->pruning->repo;
+    struct tz_packer_options options = {.repo = repo};
 
-    if (tz_catalog_victims_fill(pruning->catalog, err) ||
-        tz_pool_new(&pool, pruning->repo->config->threads, err))
+    if (tz_live_find_moves(live, err) || tz_pool_new(&pool, repo->config->threads, err))
         return -1;
     options.pool = pool;
-    if (tz_packer_new(&packer, &options, err) || tz_chunk_reader_new(&reader, pruning->repo, err))
+    if (tz_packer_new(&packer, &options, err) || tz_chunk_reader_new(&reader, repo, err))
         return -1;
-    return move_all(pruning, reader, packer, err);
+    return move_all(repacking, live, reader, packer, err);
 }
 
-static int note_need(struct tz_pruning *pruning, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
+static int note_need(void *arg, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
 {
+    struct repacking *repacking = arg;
+    struct tz_catalog *catalog = repacking->pruning->catalog;
     struct tz_chunk_place place;
     bool found = false;
 
-    if (tz_catalog_find_chunk(pruning->catalog, id, &place, &found, err))
+    if (!tz_fingerprints_has(&repacking->moved, tz_fingerprint(id)))
+        return 0;
+    repacking->hits++;
+    if (tz_catalog_find_chunk(catalog, id, &place, &found, err))
         return -1;
     if (!found || place.lost || place.condemned)
         return tz_fail(err, TZ_CORRUPT, "a chunk has no place that stays");
-    return tz_catalog_needs_add(pruning->catalog, place.pack, err);
+    return tz_catalog_needs_add(catalog, place.pack, err);
 }
 
-static int set_packs(struct tz_pruning *pruning, struct tz_head *head, struct tz_error *err)
+static bool is_untouched(void *arg, uint64_t key)
 {
+    struct repacking *repacking = arg;
+
+    if (tz_fingerprints_has(&repacking->untouched, key))
+        return true;
+    repacking->begun[repacking->depth++] = repacking->hits;
+    return false;
+}
+
+static int note_untouched(void *arg, uint64_t key, struct tz_error *err)
+{
+    struct repacking *repacking = arg;
+
+    if (repacking->begun[--repacking->depth] != repacking->hits)
+        return 0;
+    return tz_fingerprints_add(&repacking->untouched, key, err);
+}
+
+static int set_packs(struct repacking *repacking, struct tz_head *head, struct tz_error *err)
+{
+    const struct tz_reference_visitor visitor = {note_need, is_untouched, note_untouched,
+                                                 repacking};
+    struct tz_pruning *pruning = repacking->pruning;
     TZ_SCOPED(tz_scoped_buf) struct tz_buf hashes = {0};
 
+    repacking->depth = 0;
     if (tz_catalog_needs_begin(pruning->catalog, err) ||
-        each_chunk(pruning, head, note_need, err) ||
+        tz_each_reference(pruning->repo, head, &visitor, err) ||
         tz_catalog_needs_hashes(pruning->catalog, head->id, &hashes, err))
         return -1;
     free(head->packs);
@@ -295,18 +269,19 @@ static int set_tags(struct tz_head *head, struct tz_error *err)
 }
 
 /* *ret_done false: another prune was in the way, the old head stays. */
-static int write_head(struct tz_pruning *pruning, struct tz_prune_generation *generation,
+static int write_head(struct repacking *repacking, struct tz_prune_generation *generation,
                       bool *ret_done, struct tz_error *err)
 {
+    struct tz_pruning *pruning = repacking->pruning;
     TZ_SCOPED(tz_scoped_head) struct tz_head head = {0};
     struct tz_error why = {0};
     uint32_t stores = 0;
     bool condemned = false;
 
     *ret_done = false;
-    if (load_head(pruning, generation->id, &head, err) || set_tags(&head, err))
+    if (tz_pruning_load_head(pruning, generation->id, &head, err) || set_tags(&head, err))
         return -1;
-    if (set_packs(pruning, &head, &why) ||
+    if (set_packs(repacking, &head, &why) ||
         tz_backup_commit(pruning->repo, &head, &stores, &condemned, &why)) {
         if (!condemned && why.kind != TZ_CORRUPT)
             return tz_check_pass(err, &why);
@@ -336,9 +311,10 @@ static int see_verified(void *arg, const struct tz_generation *generation, struc
 }
 
 /* Its content is the same: what was verified still is. */
-static int replace(struct tz_pruning *pruning, struct tz_prune_generation *generation,
+static int replace(struct repacking *repacking, struct tz_prune_generation *generation,
                    struct tz_error *err)
 {
+    struct tz_pruning *pruning = repacking->pruning;
     struct tz_prune_generation old = *generation;
     struct proof proof = {.id = old.id};
     bool needs = false, done = false;
@@ -348,7 +324,7 @@ static int replace(struct tz_pruning *pruning, struct tz_prune_generation *gener
     if (!needs)
         return 0;
     if (tz_catalog_each_generation(pruning->catalog, old.source, see_verified, &proof, err) ||
-        write_head(pruning, generation, &done, err))
+        write_head(repacking, generation, &done, err))
         return -1;
     if (!done)
         return 0;
@@ -360,20 +336,23 @@ static int replace(struct tz_pruning *pruning, struct tz_prune_generation *gener
 
 int tz_pruning_repack(struct tz_pruning *pruning, struct tz_error *err)
 {
+    TZ_SCOPED(tz_scoped_live) struct tz_live *live = NULL;
+    TZ_SCOPED(clear) struct repacking repacking = {.pruning = pruning};
     size_t victims = 0;
 
     if (pruning->options->live_percent == 0)
         return 0;
-    if (measure(pruning, err) || choose(pruning, &victims, err))
+    if (tz_live_measure(&live, pruning, err) || choose(pruning, live, &victims, err))
         return -1;
     if (victims == 0)
         return 0;
     if (pruning->options->dry_run)
         return tz_catalog_victims_leave(pruning->catalog, err);
-    if (move(pruning, err))
+    if (move(&repacking, live, err))
         return tz_while(err, "write packs anew");
+    tz_live_free(TZ_TAKE(live));
     for (size_t i = 0; i < pruning->result->kept_count; i++)
-        if (replace(pruning, &pruning->result->kept[i], err))
+        if (replace(&repacking, &pruning->result->kept[i], err))
             return tz_while(err, "write a head anew");
     return 0;
 }

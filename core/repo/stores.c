@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#define PACK_SIZE    (16U << 20)
 #define REMOTE_PACKS 6U
 #define SOON_S       4U
 
@@ -29,9 +28,10 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
     if (count == 0)
         return tz_fail(err, TZ_INVALID, "there is no store '%s' in '%s'", only_store, config->file);
     /* One pack on its way to each store; the next one waits in the packer. */
-    options.queue_bytes = (config->pack_size ? config->pack_size : PACK_SIZE) * 3 / 2;
+    options.queue_bytes = (config->pack_size ? config->pack_size : TZ_PACK_SIZE_USUAL) * 3 / 2;
     /* Far away it takes several at once to fill the line. */
-    options.remote_queue_bytes = (config->pack_size ? config->pack_size : PACK_SIZE) * REMOTE_PACKS;
+    options.remote_queue_bytes =
+        (config->pack_size ? config->pack_size : TZ_PACK_SIZE_USUAL) * REMOTE_PACKS;
     options.writers = REMOTE_PACKS;
     options.unordered = "packs/";
     return tz_mirror_open(ret, stores, count, &options, err);

@@ -9,6 +9,7 @@
 #include "tozai/util/wire.h"
 
 #define TZ_PACK_HEADER_SIZE 128
+#define TZ_PACK_SIZE_USUAL  (16U << 20)  /* unless the configuration says otherwise */
 #define TZ_PACK_SIZE_MAX    (128U << 20) /* bytes of a stored pack */
 #define TZ_FRAME_PLAIN_MAX  (8U << 20)   /* plain bytes of a frame */
 #define TZ_CHUNK_MAX        (4U << 20)   /* plain bytes of a chunk */

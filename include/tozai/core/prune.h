@@ -45,6 +45,7 @@ struct tz_prune_options {
     bool force;            /* although the clock looks wrong (retention.h) */
     int64_t grace_ns;      /* between tombstone and deletion; 0: none */
     unsigned live_percent; /* write packs anew of which less is needed; 0: none */
+    size_t live_max;       /* chunks that are counted at once; 0: as many as 256 MiB hold */
     int64_t now_ns;        /* 0: tz_now() */
     /* Only these sources, configured or not; none: all that are configured. */
     const char *const *sources;

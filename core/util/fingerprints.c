@@ -40,9 +40,8 @@ bool tz_fingerprints_has(const struct tz_fingerprints *set, uint64_t number)
 
 static int grow(struct tz_fingerprints *set, struct tz_error *err)
 {
-    struct tz_fingerprints larger = {.count = set->count,
-                                     .cap = set->cap ? 2 * set->cap : FIRST_CAP,
-                                     .has_zero = set->has_zero};
+    struct tz_fingerprints larger = {
+        .count = set->count, .cap = set->cap ? 2 * set->cap : FIRST_CAP, .has_zero = set->has_zero};
 
     larger.slots = calloc(larger.cap, sizeof(*larger.slots));
     if (!larger.slots)

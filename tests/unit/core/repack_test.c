@@ -66,10 +66,8 @@ static size_t count_packs(size_t store, enum tz_pack_kind kind)
 static void prune(size_t live_max, bool dry_run, struct tz_prune_result *ret)
 {
     TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
-    const struct tz_prune_options options = {.repo = repo,
-                                             .dry_run = dry_run,
-                                             .live_percent = TZ_PRUNE_LIVE,
-                                             .live_max = live_max};
+    const struct tz_prune_options options = {
+        .repo = repo, .dry_run = dry_run, .live_percent = TZ_PRUNE_LIVE, .live_max = live_max};
 
     MUST(tz_prune(&options, ret, err));
     assert_int_equal(ret->broken_count, 0);

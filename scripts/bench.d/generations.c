@@ -159,7 +159,9 @@ static void set_packs(struct maker *maker, struct tz_head *head, const struct tz
     }
     qsort(packs, count, sizeof(*packs), compare_numbers);
     head->packs = calloc(count, sizeof(*head->packs));
-    for (size_t i = 0; head->packs && i < count; i++) {
+    if (!head->packs)
+        exit(1);
+    for (size_t i = 0; i < count; i++) {
         struct tz_catalog_pack pack;
         if (i > 0 && packs[i] == packs[i - 1])
             continue;

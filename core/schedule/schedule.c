@@ -1,8 +1,8 @@
 #include "tozai/core/schedule.h"
 
-#include "policy.h"
-
 #include "tozai/util/time.h"
+
+#include <string.h>
 
 #include "tozai/util/banned.h"
 
@@ -24,7 +24,7 @@ static int64_t grace(int64_t interval_ns)
 int tz_schedule_of(const struct tz_config *config, const struct tz_config_source *source,
                    struct tz_schedule *ret, struct tz_error *err)
 {
-    struct tz_calendar_policy policy;
+    struct tz_retention_policy policy;
     const char *every = tz_config_pair_value(source->more, source->more_count, NULL, "every", 0);
     const char *cron = tz_config_pair_value(source->more, source->more_count, NULL, "cron", 0);
 
@@ -32,8 +32,10 @@ int tz_schedule_of(const struct tz_config *config, const struct tz_config_source
         every = tz_config_pair_value(config->later, config->later_count, "run", "every", 0);
         cron = tz_config_pair_value(config->later, config->later_count, "run", "cron", 0);
     }
-    tz_calendar_policy(&policy, config, source->name);
-    *ret = (struct tz_schedule){.zone = policy.zone, .every_ns = DAY_NS};
+    if (tz_retention_policy(config, source->name, &policy, err))
+        return -1;
+    *ret = (struct tz_schedule){.every_ns = DAY_NS};
+    memcpy(ret->zone, policy.zone, sizeof(ret->zone));
     if (cron) {
         ret->every_ns = 0;
         return tz_cron_parse(&ret->cron, cron, err);

@@ -13,7 +13,7 @@ int tz_process_zone_enter(struct tz_process_zone *ret, const char *zone, struct 
     char *before = now ? strdup(now) : NULL;
 
     *ret = (struct tz_process_zone){0};
-    if (!zone) {
+    if (!zone[0]) {
         free(before);
         return 0;
     }

@@ -15,7 +15,7 @@ struct tz_process_zone {
     bool entered;
 };
 
-/* zone NULL: nothing is changed. */
+/* zone "": nothing is changed. */
 int tz_process_zone_enter(struct tz_process_zone *ret, const char *zone,
                           struct tz_error *err) TZ_MUST_CHECK;
 void tz_process_zone_leave(struct tz_process_zone *zone);

@@ -14,7 +14,7 @@ static int64_t monday_of(int64_t day)
 }
 
 struct calendar {
-    const struct tz_calendar_policy *policy;
+    const struct tz_retention_policy *policy;
     const struct tz_schedule *schedule;
     int64_t today;
     int64_t first_ns; /* the oldest point */
@@ -97,16 +97,19 @@ static int fill(struct tz_status_source *source, struct calendar *calendar, int6
             return -1;
         count_point(source, calendar, day, point->time_ns);
     }
-    return fill_slots(source->days, TZ_STATUS_DAYS, calendar->today, 1, calendar->policy->days,
-                      calendar, err) ||
-                   fill_slots(source->weeks, TZ_STATUS_WEEKS, monday_of(calendar->today), 7,
-                              calendar->policy->weeks, calendar, err)
-               ? -1
-               : 0;
+    /* So far back each day and each week keeps a generation, without which none can be missing. */
+    const struct tz_retention_policy *policy = calendar->policy;
+    int64_t all_ns = TZ_MAX(policy->within_ns, policy->window_ns);
+    uint64_t days = TZ_MAX((uint64_t)policy->daily, (uint64_t)(all_ns / DAY_NS));
+    uint64_t weeks = TZ_MAX((uint64_t)policy->weekly, days / 7);
+    if (fill_slots(source->days, TZ_STATUS_DAYS, calendar->today, 1, days, calendar, err))
+        return -1;
+    return fill_slots(source->weeks, TZ_STATUS_WEEKS, monday_of(calendar->today), 7, weeks,
+                      calendar, err);
 }
 
 int tz_status_fill_calendar(struct tz_status_source *source,
-                            const struct tz_calendar_policy *policy,
+                            const struct tz_retention_policy *policy,
                             const struct tz_schedule *schedule, int64_t now_ns,
                             struct tz_error *err)
 {

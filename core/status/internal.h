@@ -4,8 +4,6 @@
 #ifndef TOZAI_CORE_STATUS_INTERNAL_H
 #define TOZAI_CORE_STATUS_INTERNAL_H
 
-#include "../schedule/policy.h"
-
 #include "tozai/core/schedule.h"
 #include "tozai/core/status.h"
 
@@ -17,7 +15,7 @@ int tz_status_judge_source(struct tz_status_source *source, const struct tz_conf
                            int64_t now_ns, struct tz_error *err) TZ_MUST_CHECK;
 /* Which days and weeks there are; schedule NULL: none is expected. */
 int tz_status_fill_calendar(struct tz_status_source *source,
-                            const struct tz_calendar_policy *policy,
+                            const struct tz_retention_policy *policy,
                             const struct tz_schedule *schedule, int64_t now_ns,
                             struct tz_error *err) TZ_MUST_CHECK;
 

@@ -63,7 +63,7 @@ int tz_status_judge_source(struct tz_status_source *source, const struct tz_conf
                            int64_t now_ns, struct tz_error *err)
 {
     const struct tz_config_source *configured = tz_config_find_source(config, source->name);
-    struct tz_calendar_policy policy;
+    struct tz_retention_policy policy;
     struct tz_schedule schedule = {0};
 
     sum_up(source, now_ns);
@@ -74,6 +74,7 @@ int tz_status_judge_source(struct tz_status_source *source, const struct tz_conf
     if (configured && (tz_schedule_of(config, configured, &schedule, err) ||
                        judge_due(source, &schedule, now_ns, err)))
         return -1;
-    tz_calendar_policy(&policy, config, source->name);
+    if (tz_retention_policy(config, source->name, &policy, err))
+        return -1;
     return tz_status_fill_calendar(source, &policy, configured ? &schedule : NULL, now_ns, err);
 }

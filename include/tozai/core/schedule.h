@@ -14,6 +14,7 @@
 #define TOZAI_CORE_SCHEDULE_H
 
 #include "tozai/core/config.h"
+#include "tozai/core/retention.h"
 
 struct tz_cron {
     uint64_t minutes;                       /* bit i: at minute i */
@@ -24,14 +25,14 @@ struct tz_cron {
 
 /* TZ_INVALID for what is none, and for one that never fires. */
 int tz_cron_parse(struct tz_cron *ret, const char *text, struct tz_error *err) TZ_MUST_CHECK;
-/* The first moment behind after_ns at which it fires; zone NULL: the system's. */
+/* The first moment behind after_ns at which it fires; zone "": the system's. */
 int tz_cron_next(const struct tz_cron *cron, const char *zone, int64_t after_ns, int64_t *ret_ns,
                  struct tz_error *err) TZ_MUST_CHECK;
 
 struct tz_schedule {
     int64_t every_ns; /* 0: cron */
     struct tz_cron cron;
-    const char *zone; /* borrowed from the configuration; NULL: the system's */
+    char zone[TZ_RETENTION_ZONE]; /* of the source's retention; "": the system's */
 };
 
 /* What [source X] says, or else [run], or else once a day. */

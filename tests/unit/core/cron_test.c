@@ -236,7 +236,7 @@ static void the_zone_of_the_process_stays(void **state)
     (void)setenv("TZ", "Asia/Tokyo", 1);
     (void)next("0 3 * * *", "Europe/Berlin", "2026-11-27T00:00:00Z");
     assert_string_equal(getenv("TZ"), "Asia/Tokyo");
-    fires_at("0 3 * * *", NULL, "2026-11-27T00:00:00Z", "2026-11-27T18:00:00Z");
+    fires_at("0 3 * * *", "", "2026-11-27T00:00:00Z", "2026-11-27T18:00:00Z");
     (void)unsetenv("TZ");
     (void)next("0 3 * * *", "Europe/Berlin", "2026-11-27T00:00:00Z");
     assert_null(getenv("TZ"));

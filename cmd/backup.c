@@ -62,6 +62,9 @@ static int read_tags(struct run *run, struct tz_error *err)
         const char *equals = strchr(text, '=');
         if (!equals || equals == text)
             return tz_fail(err, TZ_INVALID, "--tag '%s' is not KEY=VALUE", text);
+        if (strncmp(text, TZ_TAG_OWN, strlen(TZ_TAG_OWN)) == 0)
+            return tz_fail(err, TZ_INVALID, "--tag '%s': keys that begin with '%s' are tozai's own",
+                           text, TZ_TAG_OWN);
         struct tz_tag *tag = &run->tags[run->tag_count++];
         tag->key = strndup(text, (size_t)(equals - text));
         tag->value = strdup(equals + 1);

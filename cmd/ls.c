@@ -19,8 +19,23 @@ struct listing {
     const char *path; /* what is listed */
     size_t path_len;
     bool any;
+    bool incomplete;
+    struct tz_context *context;
     struct tz_json_list list;
 };
+
+static void note_lost(void *arg, const char *from, size_t from_len, const char *to, size_t to_len,
+                      const struct tz_error *why)
+{
+    struct listing *listing = arg;
+    char text[2048];
+
+    listing->incomplete = true;
+    (void)snprintf(text, sizeof(text), "all is lost from '%.*s' %s%.*s%s: %s",
+                   (int)TZ_MIN(from_len, 200), from, to ? "to '" : "on", (int)TZ_MIN(to_len, 200),
+                   to ? to : "", to ? "'" : "", why->message);
+    tz_warn_text(listing->context, text);
+}
 
 /* Is it directly in the directory that is listed? */
 static bool is_child(const struct listing *listing, const struct tz_entry *entry)
@@ -85,18 +100,20 @@ static int run(struct tz_context *context, struct tz_error *err)
         tz_manifest_reader_new(&reader, session.repo, &head, path, strlen(path), err))
         return -1;
     struct listing listing = {
+        .context = context,
         .json = context->json,
         .recursive = tz_option_given(context, "recursive"),
         .path = path,
         .path_len = strlen(path),
     };
+    tz_manifest_reader_tolerate(reader, note_lost, &listing);
     if (listing.json)
         tz_json_list_begin(&listing.list, "entries");
     if (list_all(&listing, reader, err))
         return -1;
     if (listing.json)
         tz_json_list_end(&listing.list);
-    return TZ_EXIT_OK;
+    return listing.incomplete ? TZ_EXIT_DAMAGE : TZ_EXIT_OK;
 }
 
 const struct tz_command tz_command_ls = {

@@ -18,6 +18,12 @@ struct tz_manifest_reader {
     uint64_t left;      /* entries of the chunk that are to come */
     struct tz_buf last; /* path of the entry before, to hold the order */
     bool has_last;
+    tz_manifest_lost_fn *lost; /* NULL: what cannot be had is an error */
+    void *lost_arg;
+    size_t lost_from; /* the run of such pieces that ends here */
+    size_t lost_count;
+    struct tz_error why; /* of its first one */
+    bool any;            /* some piece was read */
 };
 
 int tz_manifest_load(struct tz_chunk_reader *chunks, const struct tz_extent *extents,
@@ -216,18 +222,80 @@ static bool is_at_end(const struct tz_manifest_reader *reader)
     return is_behind(reader, next->first, next->first_len);
 }
 
+void tz_manifest_reader_tolerate(struct tz_manifest_reader *reader, tz_manifest_lost_fn *lost,
+                                 void *arg)
+{
+    reader->lost = lost;
+    reader->lost_arg = arg;
+}
+
+static bool can_be_lost(enum tz_error_kind kind)
+{
+    return kind == TZ_CORRUPT || kind == TZ_NOT_FOUND || kind == TZ_UNAVAILABLE || kind == TZ_IO ||
+           kind == TZ_DENIED;
+}
+
+/* The run of lost pieces is over. */
+static void tell_lost(struct tz_manifest_reader *reader)
+{
+    const struct tz_manifest_piece *from = &reader->root.pieces[reader->lost_from];
+    const struct tz_manifest_piece *to = from + reader->lost_count;
+    bool last = reader->lost_from + reader->lost_count == reader->root.count;
+
+    if (reader->lost_count == 0)
+        return;
+    reader->lost(reader->lost_arg, from->first, from->first_len, last ? NULL : to->first,
+                 last ? 0 : to->first_len, &reader->why);
+    reader->lost_count = 0;
+}
+
+/* Go on to the next piece; one that is lost is noted. */
+static int step(struct tz_manifest_reader *reader, struct tz_error *err)
+{
+    struct tz_error why = {0};
+
+    if (!next_piece(reader, &why)) {
+        tell_lost(reader);
+        reader->any = true;
+        return 0;
+    }
+    if (!reader->lost || !can_be_lost(why.kind)) {
+        if (err)
+            *err = why;
+        return -1;
+    }
+    if (reader->lost_count == 0) {
+        reader->lost_from = reader->at;
+        reader->why = why;
+    }
+    reader->lost_count++;
+    reader->at++;
+    return 0;
+}
+
+static int finish(struct tz_manifest_reader *reader, bool *ret_done, struct tz_error *err)
+{
+    if (reader->lost_count > 0 && !reader->any) {
+        if (err)
+            *err = reader->why;
+        return -1;
+    }
+    tell_lost(reader);
+    *ret_done = true;
+    return 0;
+}
+
 int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, bool *ret_done,
                      struct tz_error *err)
 {
     *ret_done = false;
     for (;;) {
         while (tz_left(&reader->cursor) == 0) {
-            if (is_at_end(reader)) {
-                *ret_done = true;
-                return 0;
-            }
-            if (next_piece(reader, err))
+            bool end = is_at_end(reader);
+            if (end ? finish(reader, ret_done, err) : step(reader, err))
                 return tz_while(err, "read the manifest");
+            if (end)
+                return 0;
         }
         if (tz_entry_decode(&reader->coder, &reader->cursor, NULL, entry, err) ||
             hold_order(reader, entry, err) || hold_root(reader, entry, err))

@@ -108,6 +108,7 @@ struct restore {
     size_t run_bytes;       /* that are fetched at once; one frame always is */
     struct frame_job *jobs; /* a ring */
     size_t job_count;
+    bool incomplete;    /* parts of the manifest were lost, directories perhaps */
     bool compare;       /* second pass of --verify: nothing is written */
     const char *device; /* to_file: a block device that takes the content */
     char *file_name;    /* to_file: the name in the target's folder */

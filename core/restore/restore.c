@@ -133,6 +133,44 @@ static int enter_directory(struct restore *restore, struct tz_entry *entry, bool
     return 0;
 }
 
+/* A directory whose entry was lost: what is below it still has a place. */
+static int enter_lost_parents(struct restore *restore, const struct tz_entry *below,
+                              struct tz_error *err)
+{
+    for (size_t len = 0; len < below->path_len; len++) {
+        TZ_SCOPED(tz_scoped_entry)
+        struct tz_entry parent = {.type = TZ_ENTRY_DIRECTORY, .mode = 0700};
+        const struct directory *top =
+            restore->depth > 0 ? &restore->stack[restore->depth - 1] : NULL;
+
+        if (below->path[len] != '/' || (top && len <= top->entry.path_len))
+            continue;
+        if (tz_entry_set_path(&parent, below->path, len, err) ||
+            enter_directory(restore, &parent, false, err))
+            return -1;
+    }
+    return 0;
+}
+
+static void note_lost(void *arg, const char *from, size_t from_len, const char *to, size_t to_len,
+                      const struct tz_error *why)
+{
+    struct restore *restore = arg;
+    const struct tz_entry entry = {.path = (char *)(uintptr_t)from, .path_len = from_len};
+    struct tz_error what = *why;
+
+    restore->incomplete = true;
+    if (restore->compare)
+        return;
+    atomic_fetch_add(&restore->failed, 1);
+    atomic_fetch_add(&restore->damaged, 1);
+    if (to)
+        (void)tz_while(&what, "all is lost from here to '%.*s'", (int)TZ_MIN(to_len, 200), to);
+    else
+        (void)tz_while(&what, "all is lost from here on");
+    tz_restore_warn(restore, &entry, &what);
+}
+
 static int place_other(struct restore *restore, struct tz_entry *entry, struct tz_error *err)
 {
     struct tz_error why = {0};
@@ -173,6 +211,8 @@ static int take_entry(struct restore *restore, struct tz_entry *entry, struct tz
         atomic_fetch_add(&restore->bytes, entry->type == TZ_ENTRY_FILE ? entry->size : 0);
         return 0;
     }
+    if (restore->incomplete && !restore->file_name && enter_lost_parents(restore, entry, err))
+        return -1;
     if (entry->type == TZ_ENTRY_DIRECTORY)
         return enter_directory(restore, entry, true, err);
     if (entry->type == TZ_ENTRY_HARDLINK &&
@@ -210,6 +250,7 @@ static int walk(struct restore *restore, const char *path, struct tz_error *err)
     if (tz_manifest_reader_new(&reader, restore->repo, restore->options->head, path, strlen(path),
                                err))
         return -1;
+    tz_manifest_reader_tolerate(reader, note_lost, restore);
     for (;;) {
         if (tz_manifest_next(reader, &entry, &done, err))
             return -1;

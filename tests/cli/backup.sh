@@ -34,6 +34,8 @@ tz 2 backup --tag nothing
 stderr_has "is not KEY=VALUE"
 tz 2 backup --tag =x
 stderr_has "is not KEY=VALUE"
+tz 2 backup --tag tozai:id=x
+stderr_has "tozai's own"
 
 # Unknown sources: nothing is done.
 tz 2 backup wiki wikki

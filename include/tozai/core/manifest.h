@@ -114,6 +114,15 @@ int tz_manifest_reader_new(struct tz_manifest_reader **ret, struct tz_repo *repo
                            struct tz_error *err) TZ_MUST_CHECK;
 void tz_manifest_reader_free(struct tz_manifest_reader *reader);
 TZ_DEFINE_SCOPED(struct tz_manifest_reader *, tz_scoped_manifest_reader, tz_manifest_reader_free)
+/*
+ * From now on chunks of the manifest that cannot be had are passed over, as long as one can be had:
+ * lost() hears of each run of them, whose entries' paths are `from` or behind it, and before `to`
+ * (NULL: up to the end).  What is there but makes no sense is an error as before.
+ */
+typedef void tz_manifest_lost_fn(void *arg, const char *from, size_t from_len, const char *to,
+                                 size_t to_len, const struct tz_error *why);
+void tz_manifest_reader_tolerate(struct tz_manifest_reader *reader, tz_manifest_lost_fn *lost,
+                                 void *arg);
 int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, bool *ret_done,
                      struct tz_error *err) TZ_MUST_CHECK;
 /* Ids of the chunks that the manifest itself consists of (root and entry chunks). */

@@ -218,6 +218,7 @@ int tz_store_read_version_lock(struct tz_store *store, const char *name, const c
 struct proof {
     struct tz_store *store;
     struct tz_store_lock lock;
+    int64_t now_ns; /* by the store's clock */
     char locked[CANARY_TEXT], plain[CANARY_TEXT];
 };
 
@@ -260,6 +261,22 @@ static int try_locked(struct proof *proof, struct tz_error *err)
     return tz_while(err, "try to delete a locked object");
 }
 
+/* An object without a lock, which shows what time it is there: a clock that is behind would lock
+ * nothing. */
+static int put_plain(struct proof *proof, struct tz_error *err)
+{
+    struct tz_store *store = proof->store;
+    struct tz_store_stat stat = {0};
+
+    if (store->driver->put(store->state, proof->plain, CANARY, sizeof(CANARY), true, err) ||
+        store->driver->stat(store->state, proof->plain, &stat, err))
+        return -1;
+    if (stat.changed_ns > 0)
+        proof->now_ns = stat.changed_ns;
+    proof->lock.until_ns = whole_seconds(proof->now_ns + CANARY_NS);
+    return 0;
+}
+
 /* What is not locked must go, else the refusal was none of the lock. */
 static int try_plain(struct proof *proof, bool *ret_proven, struct tz_error *err)
 {
@@ -268,8 +285,6 @@ static int try_plain(struct proof *proof, bool *ret_proven, struct tz_error *err
     struct tz_store_lock is = {0};
     struct tz_error why = {0};
 
-    if (store->driver->put(store->state, proof->plain, CANARY, sizeof(CANARY), true, err))
-        return -1;
     if (!locks->purge(store->state, proof->plain, &why)) {
         *ret_proven = true;
         return 0;
@@ -282,7 +297,7 @@ static int try_plain(struct proof *proof, bool *ret_proven, struct tz_error *err
     /* The bucket may lock all that comes. */
     if (locks->read(store->state, proof->plain, NULL, &is, err))
         return -1;
-    *ret_proven = is.mode != TZ_LOCK_NONE && is.until_ns > tz_now();
+    *ret_proven = is.mode != TZ_LOCK_NONE && is.until_ns > proof->now_ns;
     return 0;
 }
 
@@ -312,7 +327,8 @@ int tz_store_prove_lock(struct tz_store *store, enum tz_lock_mode mode, bool *re
     int64_t now_ns = tz_now();
     struct proof proof = {
         .store = store,
-        .lock = {.mode = mode, .until_ns = whole_seconds(now_ns + CANARY_NS)},
+        .lock = {.mode = mode},
+        .now_ns = now_ns,
     };
     struct left left = {.store = store};
     struct tz_error why = {0};
@@ -324,7 +340,7 @@ int tz_store_prove_lock(struct tz_store *store, enum tz_lock_mode mode, bool *re
     (void)snprintf(proof.locked, sizeof(proof.locked), CANARY "%" PRIx64, (uint64_t)now_ns);
     (void)snprintf(proof.plain, sizeof(proof.plain), CANARY "%" PRIx64 "-free", (uint64_t)now_ns);
     *ret_proven = false;
-    if (try_locked(&proof, err) || try_plain(&proof, ret_proven, err))
+    if (put_plain(&proof, err) || try_locked(&proof, err) || try_plain(&proof, ret_proven, err))
         return tz_while(err, "prove that locks hold");
     return 0;
 }

@@ -1,4 +1,4 @@
-#include "tozai/core/config.h"
+#include "value.h"
 
 #include "tozai/util/time.h"
 
@@ -48,8 +48,18 @@ static enum tz_lock_mode lock_mode(const struct tz_config_store *store)
     return TZ_LOCK_NONE;
 }
 
-void tz_config_store_options(const struct tz_config_store *store, struct tz_store_options *ret,
-                             struct tz_store_s3_options *ret_s3)
+/* Checked as well. */
+static void read_limits(const struct tz_config_store *store, const char *key,
+                        struct tz_store_limit ret[TZ_STORE_LIMITS])
+{
+    const char *text = setting(store, key);
+
+    if (text && tz_value_limits(ret, text, NULL))
+        memset(ret, 0, TZ_STORE_LIMITS * sizeof(ret[0]));
+}
+
+void tz_config_store_options(const struct tz_config *config, const struct tz_config_store *store,
+                             struct tz_store_options *ret, struct tz_store_s3_options *ret_s3)
 {
     *ret_s3 = (struct tz_store_s3_options){
         .endpoint = setting(store, "endpoint"),
@@ -66,13 +76,15 @@ void tz_config_store_options(const struct tz_config_store *store, struct tz_stor
         .url = store->url,
         .location = store->location,
         .timeout_s = store->timeout_s,
-        .upload_limit = number(store, "upload_limit"),
-        .download_limit = number(store, "download_limit"),
+        .zone =
+            tz_config_pair_value(config->later, config->later_count, "retention", "timezone", 0),
         .lock = lock_mode(store),
         /* They must go when the packs that they name have gone. */
         .unlocked = "tombstones/",
         .s3 = ret_s3,
     };
+    read_limits(store, "upload_limit", ret->upload);
+    read_limits(store, "download_limit", ret->download);
 }
 
 const struct tz_config_store *tz_config_find_store(const struct tz_config *config, const char *name)

@@ -38,7 +38,7 @@ static const char s3_text[] =
     "# connections = 12\n";
 
 static const char limits_text[] = "# timeout = 60s\n"
-                                  "# upload_limit = 20M               # a second\n"
+                                  "# upload_limit = 20M, 08:00-20:00 2M    # a second\n"
                                   "# download_limit = 100M\n"
                                   "\n";
 

@@ -26,6 +26,9 @@ int tz_value_list(struct tz_config_list *list, const char *text, const char *con
                   struct tz_error *err) TZ_MUST_CHECK;
 int tz_value_append(struct tz_config_list *list, const char *text,
                     struct tz_error *err) TZ_MUST_CHECK;
+/* "20M, 08:00-20:00 2M": times first, then what holds otherwise (store.h). */
+int tz_value_limits(struct tz_store_limit ret[TZ_STORE_LIMITS], const char *text,
+                    struct tz_error *err) TZ_MUST_CHECK;
 /* An absolute path without "..", made its shortest form in place. */
 int tz_value_path(char *text, struct tz_error *err) TZ_MUST_CHECK;
 /* Is path that directory, or something inside it?  Both in their shortest form. */
@@ -40,6 +43,7 @@ int tz_check_slot(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_cron(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_timezone(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_token(char *text, struct tz_error *err) TZ_MUST_CHECK;
+int tz_check_limits(char *text, struct tz_error *err) TZ_MUST_CHECK;
 /* The name of a store or source. */
 int tz_check_name(const char *name, struct tz_error *err) TZ_MUST_CHECK;
 

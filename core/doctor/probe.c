@@ -143,7 +143,7 @@ static void examine(struct patient *patient, struct tz_repo *repo)
     char name[NAME_LEN];
     int64_t end_ns = tz_lock_end(patient->options->config, NULL, tz_now()) + TZ_LOCK_STEP_NS;
 
-    tz_config_store_options(patient->config, &opening, &s3);
+    tz_config_store_options(patient->options->config, patient->config, &opening, &s3);
     if (tz_store_open(&store, &opening, &why) || (tz_store_features(store) & TZ_STORE_LOCAL))
         return;
     if (tz_store_set_lock(store, opening.lock, end_ns, &why) ||

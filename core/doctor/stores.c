@@ -171,7 +171,7 @@ static void check_store(struct round *round)
     struct tz_error why = {0};
     char name[NAME_LEN];
 
-    tz_config_store_options(store, &opening, &s3);
+    tz_config_store_options(round->options->config, store, &opening, &s3);
     if (tz_store_open(&round->store, &opening, &why)) {
         tell_error(round, "", &why);
         return;

@@ -20,7 +20,7 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
         const struct tz_config_store *store = &config->stores[i];
         if (only_store && strcmp(only_store, store->name) != 0)
             continue;
-        tz_config_store_options(store, &stores[count], &s3[count]);
+        tz_config_store_options(config, store, &stores[count], &s3[count]);
         stores[count].read_only = read_only;
         stores[count].create = create;
         count++;

@@ -49,6 +49,8 @@ static int copy_options(struct tz_http *http, const struct tz_http_options *opti
         options->connect_timeout_s ? options->connect_timeout_s : CONNECT_TIMEOUT_S;
     memcpy(http->upload, options->upload, sizeof(http->upload));
     memcpy(http->download, options->download, sizeof(http->download));
+    if (tz_http_limit_has_times(http->upload) || tz_http_limit_has_times(http->download))
+        return tz_zone_open(&http->zone, options->zone ? options->zone : "", err);
     return 0;
 }
 
@@ -116,6 +118,7 @@ void tz_http_free(struct tz_http *http)
     for (size_t i = 0; i < http->count; i++)
         curl_easy_cleanup(http->slots[i].easy);
     (void)curl_multi_cleanup(http->multi);
+    tz_zone_free(http->zone);
     free(http->common.ca_file);
     free(http->common.user_agent);
     (void)pthread_cond_destroy(&http->left);

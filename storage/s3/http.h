@@ -22,15 +22,16 @@
 #include <stdbool.h>
 
 /*
- * A limit of bytes per second, and when it holds: minutes since local midnight, [begin, end),
- * over midnight if end <= begin; both 0: always.  rate 0: no limit.  It is one for all connections
- * together; what was not used may come later, but no more than a fifth of a second's (or 16 KiB).
+ * A limit of bytes per second, and when it holds: minutes since midnight in the options' zone,
+ * [begin, end), over midnight if end <= begin; both 0: always.  rate 0: no limit.  It is one for
+ * all connections together; what was not used may come later, but no more than a fifth of a
+ * second's (or 16 KiB).
  */
 struct tz_http_limit {
     uint64_t rate;
     unsigned begin_minute, end_minute;
 };
-#define TZ_HTTP_LIMITS 4
+#define TZ_HTTP_LIMITS 8
 
 struct tz_http_options {
     const char *ca_file;        /* only these are trusted; NULL: the system's */
@@ -40,10 +41,12 @@ struct tz_http_options {
     unsigned connect_timeout_s; /* 0: 10 */
     struct tz_http_limit upload[TZ_HTTP_LIMITS],
         download[TZ_HTTP_LIMITS]; /* the first that holds; none: no limit */
+    const char *zone;             /* of their times, by its name in tzdata; NULL: the system's */
 };
 
 struct tz_http;
-/* The strings are copied.  Fails if the ca_file cannot be read. */
+/* The strings are copied.  Fails if the ca_file cannot be read, or if there are limits with times
+ * and no such zone (TZ_INVALID). */
 int tz_http_new(struct tz_http **ret, const struct tz_http_options *options,
                 struct tz_error *err) TZ_MUST_CHECK;
 /* Requests that others still wait for fail with TZ_INTERRUPTED, and have returned when this

@@ -2,8 +2,6 @@
 
 #include "tozai/util/time.h"
 
-#include <time.h>
-
 #include "tozai/util/banned.h"
 
 /* A turn is worth a fiftieth of a second, but a piece that curl hands over (16 KiB) at least. */
@@ -31,13 +29,20 @@ uint64_t tz_http_limit_rate(const struct tz_http_limit limits[TZ_HTTP_LIMITS], u
     return 0;
 }
 
-unsigned tz_http_limit_minute(int64_t time_ns)
+bool tz_http_limit_has_times(const struct tz_http_limit limits[TZ_HTTP_LIMITS])
 {
-    time_t seconds = (time_t)(time_ns / TZ_SECOND_NS);
-    struct tm tm = {0};
+    for (size_t i = 0; i < TZ_HTTP_LIMITS; i++)
+        if (limits[i].begin_minute != 0 || limits[i].end_minute != 0)
+            return true;
+    return false;
+}
 
-    (void)localtime_r(&seconds, &tm);
-    return (unsigned)(tm.tm_hour * 60 + tm.tm_min);
+unsigned tz_http_limit_minute(const struct tz_zone *zone, int64_t time_ns)
+{
+    struct tz_local_time local;
+
+    tz_zone_local(zone, time_ns, &local);
+    return (unsigned)(local.hour * 60 + local.minute);
 }
 
 static uint64_t turn(uint64_t rate)

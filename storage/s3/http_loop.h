@@ -33,7 +33,8 @@ struct tz_http {
     CURLM *multi;
     struct tz_http_common common;
     struct tz_http_limit upload[TZ_HTTP_LIMITS], download[TZ_HTTP_LIMITS];
-    int64_t rates_ns; /* when the time of day was read */
+    struct tz_zone *zone; /* of their times; NULL: there are none */
+    int64_t rates_ns;     /* when the time of day was read */
     uint64_t upload_rate, download_rate;
     size_t turn; /* the slot that is first when limits are shared out */
     size_t count;

@@ -32,17 +32,24 @@ static void s3_free(void *state)
 }
 TZ_DEFINE_SCOPED(struct tz_s3_store *, scoped_s3_store, s3_free)
 
+static void copy_limits(struct tz_http_limit to[TZ_HTTP_LIMITS],
+                        const struct tz_store_limit from[TZ_STORE_LIMITS])
+{
+    _Static_assert(TZ_HTTP_LIMITS == TZ_STORE_LIMITS, "one for one");
+    for (size_t i = 0; i < TZ_HTTP_LIMITS; i++)
+        to[i] = (struct tz_http_limit){from[i].rate, from[i].begin_minute, from[i].end_minute};
+}
+
 static int open_parts(struct tz_s3_store *store, const struct tz_store_options *options,
                       struct tz_error *err)
 {
     const struct tz_store_s3_options none = {0};
     const struct tz_store_s3_options *s3 = options->s3 ? options->s3 : &none;
-    const struct tz_http_options http = {
+    struct tz_http_options http = {
         .ca_file = s3->ca_file,
         .connections = s3->connections ? s3->connections : CONNECTIONS,
         .timeout_s = options->timeout_s,
-        .upload[0].rate = options->upload_limit,
-        .download[0].rate = options->download_limit,
+        .zone = options->zone,
     };
     const struct tz_credentials_options credentials = {
         .file = s3->credentials_file,
@@ -50,6 +57,8 @@ static int open_parts(struct tz_s3_store *store, const struct tz_store_options *
         .region = store->addresses[0].region,
     };
 
+    copy_limits(http.upload, options->upload);
+    copy_limits(http.download, options->download);
     if (s3->storage_class) {
         store->storage_class = strdup(s3->storage_class);
         if (!store->storage_class)

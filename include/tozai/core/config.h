@@ -120,8 +120,8 @@ const char *tz_config_pair_value(const struct tz_config_pair *pairs, size_t coun
                                  const char *section, const char *key, size_t index);
 
 /* How the store is to be opened: both borrow from the configuration, and *ret points to *ret_s3. */
-void tz_config_store_options(const struct tz_config_store *store, struct tz_store_options *ret,
-                             struct tz_store_s3_options *ret_s3);
+void tz_config_store_options(const struct tz_config *config, const struct tz_config_store *store,
+                             struct tz_store_options *ret, struct tz_store_s3_options *ret_s3);
 
 /* spool =, how much of a run may wait in files for a store that is slow; local: it is on this
  * machine, where the default is 0. */

@@ -48,15 +48,27 @@ struct tz_store_s3_options {
 /* Who may remove a locked object before its time: some who have that right, or nobody. */
 enum tz_lock_mode { TZ_LOCK_NONE = 0, TZ_LOCK_GOVERNANCE, TZ_LOCK_COMPLIANCE };
 
+/*
+ * A limit of bytes per second and when it holds: minutes since midnight, [begin, end), over
+ * midnight if end <= begin; both 0: always.  rate 0: no limit.
+ */
+struct tz_store_limit {
+    uint64_t rate;
+    unsigned begin_minute, end_minute;
+};
+#define TZ_STORE_LIMITS 8
+
 struct tz_store_options {
     const char *name; /* from the configuration: "east" */
     const char *url;
-    const char *location;                  /* "tokyo"; may be NULL */
-    bool read_only;                        /* refuse every change before it is tried */
-    bool create;                           /* make the top directory where it is missing (init) */
-    unsigned timeout_s;                    /* 0: the driver's default */
-    uint64_t upload_limit, download_limit; /* bytes per second; 0: none */
-    enum tz_lock_mode lock;                /* what tz_store_lock_mode() says */
+    const char *location; /* "tokyo"; may be NULL */
+    bool read_only;       /* refuse every change before it is tried */
+    bool create;          /* make the top directory where it is missing (init) */
+    unsigned timeout_s;   /* 0: the driver's default */
+    /* The first that holds counts; none: no limit.  Only stores that are not local heed them. */
+    struct tz_store_limit upload[TZ_STORE_LIMITS], download[TZ_STORE_LIMITS];
+    const char *zone;       /* by whose clock: a name in tzdata; NULL: the system's */
+    enum tz_lock_mode lock; /* what tz_store_lock_mode() says */
     const char *unlocked; /* prefix of names that are never locked: they must go soon; NULL: none */
     const struct tz_store_s3_options *s3; /* NULL: defaults */
 };

@@ -41,17 +41,43 @@ static void the_first_window_that_holds_counts(void **state)
     assert_int_equal(tz_http_limit_rate(day, 60), 5);
 }
 
-static void minutes_are_those_of_the_local_zone(void **state)
+static unsigned minute_in(const char *name, const char *time)
+{
+    TZ_SCOPED(tz_scoped_zone) struct tz_zone *zone = NULL;
+    int64_t time_ns = 0;
+
+    assert_int_equal(tz_zone_open(&zone, name, NULL), 0);
+    assert_int_equal(tz_time_parse(time, 0, &time_ns, NULL), 0);
+    return tz_http_limit_minute(zone, time_ns);
+}
+
+static void minutes_are_those_of_the_zone(void **state)
 {
     (void)state;
-    assert_int_equal(setenv("TZ", "UTC0", 1), 0);
-    tzset();
-    assert_int_equal(tz_http_limit_minute(0), 0);
-    assert_int_equal(tz_http_limit_minute((86400 + 3 * 3600 + 59) * TZ_SECOND_NS), 180);
-    assert_int_equal(setenv("TZ", "XXX-5:30", 1), 0);
-    tzset();
-    assert_int_equal(tz_http_limit_minute(0), 330);
-    assert_int_equal(tz_http_limit_minute(19 * 3600 * TZ_SECOND_NS), 30);
+    assert_int_equal(minute_in("UTC", "1970-01-02T03:00:59Z"), 180);
+    assert_int_equal(minute_in("Asia/Tokyo", "2026-11-28T15:30:00Z"), 30);
+    assert_int_equal(minute_in("Asia/Kolkata", "2026-11-28T18:29:59Z"), 1439);
+    /* An hour that the clocks skip, and one that comes twice. */
+    assert_int_equal(minute_in("Europe/Berlin", "2026-03-29T00:59:00Z"), 119);
+    assert_int_equal(minute_in("Europe/Berlin", "2026-03-29T01:00:00Z"), 180);
+    assert_int_equal(minute_in("Europe/Berlin", "2026-10-25T00:30:00Z"), 150);
+    assert_int_equal(minute_in("Europe/Berlin", "2026-10-25T01:30:00Z"), 150);
+}
+
+static void times_are_told_from_none(void **state)
+{
+    (void)state;
+    const struct tz_http_limit always[TZ_HTTP_LIMITS] = {{.rate = 7}};
+    const struct tz_http_limit night[TZ_HTTP_LIMITS] = {
+        {.begin_minute = 1320}, /* to midnight, no limit */
+        {.rate = 7},
+    };
+    assert_false(tz_http_limit_has_times(always));
+    assert_true(tz_http_limit_has_times(night));
+    assert_int_equal(tz_http_limit_rate(night, 1319), 7);
+    assert_int_equal(tz_http_limit_rate(night, 1320), 0);
+    assert_int_equal(tz_http_limit_rate(night, 1439), 0);
+    assert_int_equal(tz_http_limit_rate(night, 0), 7);
 }
 
 /* Transfers that always want more, driven like the real ones: a look each time somebody can draw,
@@ -265,7 +291,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_window_that_holds_counts),
-        cmocka_unit_test(minutes_are_those_of_the_local_zone),
+        cmocka_unit_test(minutes_are_those_of_the_zone),
+        cmocka_unit_test(times_are_told_from_none),
         cmocka_unit_test(rates_are_kept_over_five_seconds),
         cmocka_unit_test(slow_rates_are_kept_in_the_long_run),
         cmocka_unit_test(what_was_not_used_comes_back_in_part_only),

@@ -34,7 +34,10 @@ static inline void s3_fixture_write_keys(const struct s3_fixture *fixture, const
     assert_int_equal(fclose(file), 0);
 }
 
-static inline void s3_fixture_open(struct s3_fixture *fixture, http_handler *handler, void *arg)
+/* With these options beside those that every test needs; either may be NULL. */
+static inline void s3_fixture_open_with(struct s3_fixture *fixture, http_handler *handler,
+                                        void *arg, const struct tz_store_options *wanted,
+                                        const struct tz_store_s3_options *wanted_s3)
 {
     const char *top = getenv("TMPDIR");
 
@@ -44,18 +47,25 @@ static inline void s3_fixture_open(struct s3_fixture *fixture, http_handler *han
     (void)snprintf(fixture->keys, sizeof(fixture->keys), "%s/keys", fixture->folder);
     s3_fixture_write_keys(fixture, S3_FIXTURE_KEYS);
     fixture->server = http_server_start(handler, arg, HTTP_PLAIN);
-    const struct tz_store_s3_options s3 = {
-        .endpoint = http_server_url(fixture->server),
-        .region = "r",
-        .credentials_file = fixture->keys,
-    };
-    const struct tz_store_options options = {
-        .name = "east",
-        .url = "s3://bucket/top",
-        .timeout_s = 2,
-        .s3 = &s3,
-    };
+    struct tz_store_s3_options s3 = {0};
+    struct tz_store_options options = {0};
+    if (wanted_s3)
+        s3 = *wanted_s3;
+    if (wanted)
+        options = *wanted;
+    s3.endpoint = http_server_url(fixture->server);
+    s3.region = "r";
+    s3.credentials_file = fixture->keys;
+    options.name = "east";
+    options.url = "s3://bucket/top";
+    options.timeout_s = 2;
+    options.s3 = &s3;
     assert_int_equal(tz_store_open(&fixture->store, &options, NULL), 0);
+}
+
+static inline void s3_fixture_open(struct s3_fixture *fixture, http_handler *handler, void *arg)
+{
+    s3_fixture_open_with(fixture, handler, arg, NULL, NULL);
 }
 
 static inline void s3_fixture_close(struct s3_fixture *fixture)

@@ -169,12 +169,30 @@ static int check_count(const struct tz_config *config, struct tz_error *err)
     return 0;
 }
 
+/* A key is for the one that asks for it. */
+static int check_encryption(const struct tz_config *config, const struct tz_config_store *store,
+                            struct tz_error *err)
+{
+    const char *sse = tz_config_pair_value(store->more, store->more_count, NULL, "sse", 0);
+    const char *key =
+        tz_config_pair_value(store->more, store->more_count, NULL, "sse_kms_key_id", 0);
+
+    if (!key || (sse && strcmp(sse, "aws:kms") == 0))
+        return 0;
+    (void)fail_at(err, config, store->line,
+                  "[store %s]: sse_kms_key_id is nothing without "
+                  "'sse = aws:kms'",
+                  store->name);
+    return tz_hint(err, "add that line, or take the key out");
+}
+
 static int check_stores(const struct tz_config *config, struct tz_error *err)
 {
     if (check_count(config, err))
         return -1;
     for (size_t i = 0; i < config->store_count; i++) {
-        if (check_residency(config, &config->stores[i], err))
+        if (check_residency(config, &config->stores[i], err) ||
+            check_encryption(config, &config->stores[i], err))
             return -1;
         for (size_t j = 0; j < i; j++) {
             if (check_two_stores(config, &config->stores[j], &config->stores[i], err))

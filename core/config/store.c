@@ -48,6 +48,14 @@ static enum tz_lock_mode lock_mode(const struct tz_config_store *store)
     return TZ_LOCK_NONE;
 }
 
+/* NULL: nothing is said. */
+static const char *encryption(const struct tz_config_store *store)
+{
+    const char *text = setting(store, "sse");
+
+    return text && strcmp(text, "none") != 0 ? text : NULL;
+}
+
 /* Checked as well. */
 static void read_limits(const struct tz_config_store *store, const char *key,
                         struct tz_store_limit ret[TZ_STORE_LIMITS])
@@ -68,6 +76,8 @@ void tz_config_store_options(const struct tz_config *config, const struct tz_con
         .path_style = path_style(store),
         .ca_file = setting(store, "ca_file"),
         .storage_class = setting(store, "storage_class"),
+        .sse = encryption(store),
+        .sse_kms_key = setting(store, "sse_kms_key_id"),
         .connections = (unsigned)number(store, "connections"),
         .lock_bucket = lock_mode(store) != TZ_LOCK_NONE,
     };

@@ -30,6 +30,7 @@ static const char *const source_types[] = {
     [TZ_SOURCE_POSTGRES] = "postgres",   [TZ_SOURCE_MARIADB] = "mariadb",
     [TZ_SOURCE_MARIADB + 1] = NULL,
 };
+static const char *const encryptions[] = {"none", "AES256", "aws:kms", NULL};
 static const char *const lock_modes[] = {"none", "governance", "compliance", NULL};
 static const char *const events[] = {"failure", "degraded", "restore", "drill",
                                      "overdue", "damage",   NULL};
@@ -65,6 +66,11 @@ static const struct tz_key_rule store_keys[] = {
     {.name = "object_lock", .kind = TZ_VALUE_WORD, .words = lock_modes, .fits = TZ_FITS_S3},
     {.name = "ca_file", .kind = TZ_VALUE_PATH, .fits = TZ_FITS_S3},
     {.name = "storage_class", .kind = TZ_VALUE_TEXT, .check = tz_check_token, .fits = TZ_FITS_S3},
+    {.name = "sse", .kind = TZ_VALUE_WORD, .words = encryptions, .fits = TZ_FITS_S3},
+    {.name = "sse_kms_key_id",
+     .kind = TZ_VALUE_TEXT,
+     .check = tz_check_kms_key,
+     .fits = TZ_FITS_S3},
 };
 
 static const struct tz_key_rule policy_keys[] = {

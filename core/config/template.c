@@ -35,6 +35,8 @@ static const char s3_text[] =
     "# object_lock = compliance         # none, governance or compliance\n"
     "# ca_file = /etc/tozai/ca.pem\n"
     "# storage_class = STANDARD_IA\n"
+    "# sse = aws:kms                    # none, AES256 or aws:kms: the server encrypts, too\n"
+    "# sse_kms_key_id = alias/tozai\n"
     "# connections = 12\n";
 
 static const char limits_text[] = "# timeout = 60s\n"

@@ -44,6 +44,8 @@ int tz_check_cron(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_timezone(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_token(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_limits(char *text, struct tz_error *err) TZ_MUST_CHECK;
+/* What AWS calls a key: its id, its ARN or an alias. */
+int tz_check_kms_key(char *text, struct tz_error *err) TZ_MUST_CHECK;
 /* The name of a store or source. */
 int tz_check_name(const char *name, struct tz_error *err) TZ_MUST_CHECK;
 

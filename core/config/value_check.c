@@ -9,7 +9,8 @@
 #include "tozai/util/banned.h"
 
 /* Room for the section's word before it, and short enough to be read in a table. */
-#define MAX_NAME_BYTES 64
+#define MAX_NAME_BYTES    64
+#define MAX_KMS_KEY_BYTES 2048
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
 #define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -157,6 +158,14 @@ int tz_check_token(char *text, struct tz_error *err)
     if (!only(text, LOWER UPPER DIGITS "._-"))
         return tz_fail(err, TZ_INVALID, "'%s' holds more than letters, digits, '.', '_' and '-'",
                        text);
+    return 0;
+}
+
+int tz_check_kms_key(char *text, struct tz_error *err)
+{
+    if (!only(text, LOWER UPPER DIGITS "._-:/") || strlen(text) > MAX_KMS_KEY_BYTES)
+        return tz_fail(err, TZ_INVALID,
+                       "'%.64s' is neither the id nor the ARN of a key, nor alias/NAME", text);
     return 0;
 }
 

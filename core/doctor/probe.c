@@ -122,6 +122,25 @@ static void tell_region(const struct patient *patient)
                        probe->region);
 }
 
+static void tell_encryption(const struct patient *patient)
+{
+    const struct tz_probe *probe = &patient->probe;
+    const char *sse = setting(patient, "sse");
+    char name[NAME_LEN];
+
+    if (!sse || strcmp(sse, "none") == 0)
+        return;
+    (void)name_of(name, patient, "encryption");
+    if (probe->encrypts == TZ_PROBE_YES)
+        tz_doctor_tell(patient->options, TZ_FINDING_OK, name, NULL,
+                       "the server encrypts what is put, too ('%s')", sse);
+    else if (probe->encrypts == TZ_PROBE_NO)
+        tz_doctor_tell_error(patient->options, name, &probe->no_encryption);
+    else
+        tz_doctor_tell(patient->options, TZ_FINDING_WARN, name, NULL,
+                       "it could not be seen whether the server encrypts what is put ('%s')", sse);
+}
+
 static void keep(const struct patient *patient, struct tz_repo *repo)
 {
     struct tz_error why = {0};
@@ -155,6 +174,7 @@ static void examine(struct patient *patient, struct tz_repo *repo)
     tell_access(patient);
     tz_doctor_clock(patient->options, name_of(name, patient, "clock"), patient->probe.ahead_ns);
     tell_region(patient);
+    tell_encryption(patient);
     tell_abilities(patient);
     if (repo)
         keep(patient, repo);

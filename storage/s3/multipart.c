@@ -41,8 +41,7 @@ static int begin(struct upload *upload, struct tz_error *err)
     struct tz_s3_call call = {.method = "POST", .verb = "put", .name = upload->name};
 
     tz_s3_add_query(&call, "uploads", NULL);
-    if (upload->store->storage_class)
-        tz_s3_add_header(&call, "x-amz-storage-class", upload->store->storage_class);
+    tz_s3_add_storage(upload->store, &call);
     if (tz_s3_call(upload->store, &call, &response, err) ||
         tz_xml_read(response.text.data, response.text.len, see_id, upload, err))
         return -1;
@@ -159,6 +158,8 @@ int tz_s3_put_parts(struct tz_s3_store *store, const char *name, const void *dat
         status = -1;
     if (status && upload.id)
         abort_upload(&upload);
+    if (!status)
+        status = tz_s3_check_encrypted(store, name, NULL, &why);
     tz_buf_clear(&upload.list);
     free(upload.id);
     if (status && err)

@@ -32,8 +32,7 @@ int tz_s3_probe_put(struct tz_s3_store *store, struct tz_s3_call *call,
     /* Buckets with object lock demand one; without it the server says so. */
     if (!tz_s3_content_md5(md5, call->body, call->body_len, NULL))
         tz_s3_add_header(call, "Content-MD5", md5);
-    if (store->storage_class)
-        tz_s3_add_header(call, "x-amz-storage-class", store->storage_class);
+    tz_s3_add_storage(store, call);
     return tz_s3_call(store, call, ret, err);
 }
 
@@ -114,6 +113,37 @@ static int try_hash(struct trial *trial, struct tz_error *err)
     /* 403 may be for another reason: only a signature that does not fit the bytes is the one. */
     if (response.status != 403 || strcmp(refusal.code, "SignatureDoesNotMatch") == 0)
         trial->probe->parts[TZ_PROBE_HASH] = yes_if(response.status >= 400);
+    return 0;
+}
+
+/* The descriptor itself shows it if it was put so; else it is put again, with its own bytes. */
+static int try_encryption(struct trial *trial, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response head = {0};
+    TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    struct tz_s3_call look = {.method = "HEAD", .verb = "look for", .name = trial->name};
+    struct tz_s3_call call = {
+        .name = trial->name, .body = trial->bytes.data, .body_len = trial->bytes.len};
+    struct tz_probe *probe = trial->probe;
+    struct tz_error why = {0};
+
+    if (!trial->store->sse)
+        return 0;
+    if (tz_s3_call(trial->store, &look, &head, err))
+        return -1;
+    if (tz_s3_is_encrypted(trial->store, &head) ||
+        (!tz_s3_probe_put(trial->store, &call, &response, &why) &&
+         !tz_s3_check_encrypted(trial->store, trial->name, &response, &why))) {
+        probe->encrypts = TZ_PROBE_YES;
+        return 0;
+    }
+    if (!tz_s3_is_answer_unknown(&why)) {
+        if (err)
+            *err = why;
+        return -1;
+    }
+    probe->encrypts = TZ_PROBE_NO;
+    probe->no_encryption = why;
     return 0;
 }
 
@@ -205,7 +235,7 @@ int tz_s3_probe(void *state, const struct tz_probe_options *options, struct tz_p
 {
     /* Whether locks hold belongs here, too. */
     static int (*const trials[])(struct trial * trial, struct tz_error * err) = {
-        try_region, try_versioning, try_range, try_condition, try_hash,
+        try_region, try_versioning, try_range, try_condition, try_hash, try_encryption,
     };
     struct trial trial = {.store = state, .name = options->name, .probe = ret};
     int status = tz_store_driver_s3.get(state, options->name, 0, OBJECT_MAX, 0, &trial.bytes, err);

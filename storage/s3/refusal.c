@@ -23,7 +23,9 @@ struct meaning {
 
 #define CHECK_KEYS   "check the access key and its secret in the store's credentials"
 #define CHECK_REGION "set 'region' of the store to the bucket's, and 'endpoint' to that region's"
-#define CHECK_CLOCK  "set the clock of this machine (NTP)"
+#define CHECK_KMS                                                                                  \
+    "check 'sse_kms_key_id': the key must be there, enabled, and in the bucket's region"
+#define CHECK_CLOCK "set the clock of this machine (NTP)"
 
 static const struct meaning meanings[] = {
     {"AccessDenied", TZ_DENIED, RIGHTS, NULL},
@@ -38,11 +40,17 @@ static const struct meaning meanings[] = {
     {"IncompleteBody", TZ_UNAVAILABLE, AGAIN, NULL},
     {"InternalError", TZ_UNAVAILABLE, AGAIN, NULL},
     {"InvalidAccessKeyId", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
+    {"InvalidEncryptionAlgorithmError", TZ_UNSUPPORTED, 0, NULL},
     {"InvalidObjectState", TZ_DENIED, 0,
      "the object is in an archive class: bring it back at the provider first, and set no lifecycle "
      "rule that moves it there"},
     {"InvalidRange", TZ_NOT_FOUND, 0, NULL},
     {"InvalidToken", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
+    {"KMS.DisabledException", TZ_DENIED, 0, CHECK_KMS},
+    {"KMS.InvalidKeyUsageException", TZ_DENIED, 0, CHECK_KMS},
+    {"KMS.InvalidStateException", TZ_DENIED, 0, CHECK_KMS},
+    {"KMS.KMSInvalidStateException", TZ_DENIED, 0, CHECK_KMS},
+    {"KMS.NotFoundException", TZ_DENIED, 0, CHECK_KMS},
     {"NoSuchBucket", TZ_UNAVAILABLE, 0, "make the bucket at the provider, or correct 'url'"},
     {"NoSuchKey", TZ_NOT_FOUND, 0, NULL},
     {"NoSuchUpload", TZ_UNAVAILABLE, 0, NULL},
@@ -176,11 +184,23 @@ void tz_s3_read_code(const char *code, struct tz_s3_refusal *ret)
     set_meaning(ret, &meaning);
 }
 
+/* How the server was asked to encrypt it: NULL, or the setting's word. */
+static const char *encryption_of(const struct tz_s3_call *call)
+{
+    for (size_t i = 0; i < call->header_count; i++)
+        if (strcmp(call->headers[i].name, TZ_S3_SSE) == 0)
+            return call->headers[i].value;
+    return NULL;
+}
+
 /* What the credentials would need for it. */
 static const char *right_for(const struct tz_s3_call *call)
 {
     const char *part = call->query_count > 0 ? call->query[0].name : "";
+    const char *encryption = encryption_of(call);
 
+    if (encryption && strcmp(encryption, "aws:kms") == 0)
+        return "s3:PutObject for its objects, and kms:GenerateDataKey and kms:Decrypt for the key";
     if (strcmp(call->method, "DELETE") == 0 || strcmp(part, "delete") == 0)
         return "s3:DeleteObject, which a writer must not have";
     if (!call->name && strcmp(call->method, "PUT") == 0)
@@ -212,5 +232,14 @@ int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
     if (refusal->elsewhere && refusal->region[0])
         return tz_hint(err, "the bucket is in the region '%s': set 'region = %s' of the store",
                        refusal->region, refusal->region);
-    return refusal->hint ? tz_hint(err, "%s", refusal->hint) : -1;
+    if (refusal->hint)
+        return tz_hint(err, "%s", refusal->hint);
+    /* What else would be wrong with a request that is always right? */
+    const char *encryption = encryption_of(call);
+    if (encryption && (response->status == 400 || response->status == 501))
+        return tz_hint(err,
+                       "perhaps the server does not do 'sse = %s', or only over https://: "
+                       "leave it out, or set up its encryption (docs/s3.md)",
+                       encryption);
+    return -1;
 }

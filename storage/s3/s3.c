@@ -28,6 +28,8 @@ static void s3_free(void *state)
     (void)pthread_mutex_destroy(&store->mutex);
     tz_s3_clear_address(store);
     free(store->storage_class);
+    free(store->sse);
+    free(store->sse_kms_key);
     free(store);
 }
 TZ_DEFINE_SCOPED(struct tz_s3_store *, scoped_s3_store, s3_free)
@@ -38,6 +40,12 @@ static void copy_limits(struct tz_http_limit to[TZ_HTTP_LIMITS],
     _Static_assert(TZ_HTTP_LIMITS == TZ_STORE_LIMITS, "one for one");
     for (size_t i = 0; i < TZ_HTTP_LIMITS; i++)
         to[i] = (struct tz_http_limit){from[i].rate, from[i].begin_minute, from[i].end_minute};
+}
+
+static int copy_text(char **to, const char *text, struct tz_error *err)
+{
+    *to = text ? strdup(text) : NULL;
+    return !text || *to ? 0 : tz_fail_nomem(err);
 }
 
 static int open_parts(struct tz_s3_store *store, const struct tz_store_options *options,
@@ -59,11 +67,10 @@ static int open_parts(struct tz_s3_store *store, const struct tz_store_options *
 
     copy_limits(http.upload, options->upload);
     copy_limits(http.download, options->download);
-    if (s3->storage_class) {
-        store->storage_class = strdup(s3->storage_class);
-        if (!store->storage_class)
-            return tz_fail_nomem(err);
-    }
+    if (copy_text(&store->storage_class, s3->storage_class, err) ||
+        copy_text(&store->sse, s3->sse, err) ||
+        copy_text(&store->sse_kms_key, s3->sse_kms_key, err))
+        return -1;
     /* The services that give keys are near, and neither the store's limits nor its authority
      * are for them. */
     const struct tz_http_options services = {.connections = 2, .connect_timeout_s = 1};
@@ -191,8 +198,7 @@ static int put_once(struct put *put, const uint8_t *hash, struct tz_http_respons
         call.accept[0] = 412;
         call.accept[1] = 501;
     }
-    if (put->store->storage_class)
-        tz_s3_add_header(&call, "x-amz-storage-class", put->store->storage_class);
+    tz_s3_add_storage(put->store, &call);
     if (put->lock && tz_s3_add_lock(&call, put->lock, &texts, err))
         return -1;
     if (tz_s3_call(put->store, &call, ret, err))
@@ -201,7 +207,7 @@ static int put_once(struct put *put, const uint8_t *hash, struct tz_http_respons
         (void)tz_fail(err, TZ_UNAVAILABLE, "put '%s': the answer does not confirm it", put->name);
         return tz_hint(err, TZ_S3_NO_SERVER);
     }
-    return 0;
+    return ret->status < 300 ? tz_s3_check_encrypted(put->store, put->name, ret, err) : 0;
 }
 
 /* A name and bytes that do not belong together are put as they are: the caller's hash is wrong. */

@@ -35,6 +35,7 @@ struct tz_s3_store {
     char *endpoint;                    /* NULL: AWS's own of the region */
     struct tz_s3_address addresses[2]; /* the second one if the first named the wrong region */
     char *storage_class;               /* NULL: the bucket's own */
+    char *sse, *sse_kms_key;           /* NULL: the bucket's own */
     bool path_style;
     struct tz_http *http;
     struct tz_http *services; /* that give keys */
@@ -71,7 +72,7 @@ struct tz_s3_call {
     const char *name; /* the object's, without the prefix; NULL: the bucket itself */
     struct tz_s3_pair query[8];
     size_t query_count;
-    struct tz_s3_pair headers[12];
+    struct tz_s3_pair headers[16];
     size_t header_count;
     const void *body;
     size_t body_len;
@@ -128,6 +129,19 @@ void tz_s3_read_code(const char *code, struct tz_s3_refusal *ret);
 int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
                  const struct tz_http_response *response, const struct tz_s3_refusal *refusal,
                  struct tz_error *err);
+
+/* encryption.c: how what is put is to be stored.  Of a store that was told to encrypt. */
+#define TZ_S3_SSE "x-amz-server-side-encryption"
+/* The headers of class and encryption, which the beginning of an upload in parts takes, too. */
+void tz_s3_add_storage(const struct tz_s3_store *store, struct tz_s3_call *call);
+/* Does the answer to a put, or to a HEAD, say that the object is encrypted as it should be?  True
+ * if nothing was asked for. */
+bool tz_s3_is_encrypted(const struct tz_s3_store *store, const struct tz_http_response *response);
+/* The same for an object that was just put, whose answer was this; a server that does not say so
+ * then is asked.  TZ_UNSUPPORTED if it is not. */
+int tz_s3_check_encrypted(struct tz_s3_store *store, const char *name,
+                          const struct tz_http_response *response,
+                          struct tz_error *err) TZ_MUST_CHECK;
 
 /* multipart.c: for what one put may not hold. */
 #define TZ_S3_SINGLE_MAX ((size_t)64 << 20)

@@ -33,6 +33,10 @@ struct tz_probe {
     bool has_region; /* the store said where it lies */
     char region[TZ_STORE_REGION_MAX];
     int64_t ahead_ns; /* by how much its clock is before ours; not kept */
+    /* Does it encrypt as it was told to?  Unknown where nobody told it.  Not kept, as each put
+     * looks for itself. */
+    enum tz_probe_answer encrypts;
+    struct tz_error no_encryption; /* why it does not */
 };
 
 /* "conditional_put" */

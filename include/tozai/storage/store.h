@@ -41,6 +41,8 @@ struct tz_store_s3_options {
     enum tz_store_path path_style;
     const char *ca_file;       /* NULL: the system's */
     const char *storage_class; /* NULL: the bucket's default */
+    const char *sse;           /* "AES256", "aws:kms"; NULL: the bucket's default */
+    const char *sse_kms_key;   /* NULL: the account's own */
     unsigned connections;      /* 0: 12 */
     bool lock_bucket;          /* a bucket that is made gets object lock */
 };

@@ -87,6 +87,8 @@ static const char everything[] =
     "connections = 8\n"
     "timeout = 2m\n"
     "storage_class = STANDARD_IA\n"
+    "sse = aws:kms\n"
+    "sse_kms_key_id = arn:aws:kms:ap-northeast-1:111122223333:key/1234abcd-12ab\n"
     "\n"
     "[store west]\n"
     "url = file:///backup//west/\n"
@@ -147,6 +149,27 @@ static const char everything[] =
     "sql = SELECT count(*) > 0 FROM page ; SELECT 1\n"
     "sql = SELECT 2\n";
 
+static void a_key_of_the_server_needs_its_encryption(void **state)
+{
+    (void)state;
+    static const char missing[] =
+        "x.conf:6: [store west]: sse_kms_key_id is nothing without 'sse = aws:kms'";
+    TZ_SCOPED(tz_scoped_config)
+    struct tz_config *config = parse(STORES "sse = aws:kms\nsse_kms_key_id = alias/tozai\n");
+    TZ_SCOPED(tz_scoped_config) struct tz_config *plain = parse(STORES "sse = none\n");
+    struct tz_store_options options;
+    struct tz_store_s3_options s3;
+
+    tz_config_store_options(config, &config->stores[1], &options, &s3);
+    assert_string_equal(s3.sse, "aws:kms");
+    assert_string_equal(s3.sse_kms_key, "alias/tozai");
+    tz_config_store_options(plain, &plain->stores[1], &options, &s3);
+    assert_null(s3.sse);
+    expect_error(STORES "sse_kms_key_id = k\n", missing);
+    expect_error(STORES "sse = AES256\nsse_kms_key_id = k\n", missing);
+    expect_error(STORES "sse = none\nsse_kms_key_id = k\n", missing);
+}
+
 static void every_key_is_read(void **state)
 {
     (void)state;
@@ -188,7 +211,7 @@ static void stores_keep_the_keys_of_their_driver(void **state)
     /* In the order of the file. */
     assert_string_equal(east->more[0].key, "endpoint");
     assert_int_equal(east->more[0].line, 13);
-    assert_string_equal(east->more[east->more_count - 1].key, "storage_class");
+    assert_string_equal(east->more[east->more_count - 1].key, "sse_kms_key_id");
     assert_string_equal(config->stores[1].url, "file:///backup/west");
     assert_int_equal(config->stores[1].more_count, 0);
 }
@@ -516,6 +539,11 @@ static void values_must_have_their_form(void **state)
                  "x.conf:3: path_style: 'maybe' is neither 'yes' nor 'no'");
     expect_error("[store a]\nurl = s3://abc\nobject_lock = on\n",
                  "x.conf:3: object_lock: 'on' is not one of none, governance or compliance");
+    expect_error("[store a]\nurl = s3://abc\nsse = aes256\n",
+                 "x.conf:3: sse: 'aes256' is not one of none, AES256 or aws:kms");
+    expect_error("[store a]\nurl = s3://abc\nsse_kms_key_id = a b\n",
+                 "x.conf:3: sse_kms_key_id: 'a b' is neither the id nor the ARN of a key, nor "
+                 "alias/NAME");
     expect_error("[policy]\nallowed_locations = a,,b\n",
                  "x.conf:2: allowed_locations: an item of the list is empty");
     expect_error("[policy]\nallowed_locations = a,\n",
@@ -898,6 +926,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(a_key_of_the_server_needs_its_encryption),
         cmocka_unit_test(stores_keep_the_keys_of_their_driver),
         cmocka_unit_test(sources_of_every_type_are_read),
         cmocka_unit_test(sections_for_later_are_kept),

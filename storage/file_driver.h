@@ -56,7 +56,11 @@ int tz_file_put(void *state, const char *name, const void *data, size_t len, boo
                 struct tz_error *err);
 int tz_file_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
                  struct tz_error *err);
-/* Remove what crashed puts left behind long ago; as far as that is possible. */
+/* file_temporary.c: what crashed puts left behind.  Remove that of long ago, as far as it is
+ * possible. */
 void tz_file_clean_temporary(struct tz_file_store *store);
+int tz_file_leftovers(void *state, tz_store_leftover_fn *found, void *arg, struct tz_error *err);
+int tz_file_remove_leftover(void *state, const struct tz_store_leftover *leftover, int64_t still_ns,
+                            bool *ret_removed, uint64_t *ret_bytes, struct tz_error *err);
 
 #endif

@@ -12,8 +12,6 @@
 #include "tozai/storage/blob.h"
 #include "tozai/util/file.h"
 #include "tozai/util/hex.h"
-#include "tozai/util/log.h"
-#include "tozai/util/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +24,6 @@
 
 /* From here on an object does not go through the page cache: it is not read again soon. */
 #define DIRECT_BYTES ((size_t)1 << 20)
-/* A file that a crashed run left in tmp/ is removed when it is this old. */
-#define TEMPORARY_AGE_NS (INT64_C(24) * 3600 * TZ_SECOND_NS)
 
 #define RANDOM_BYTES 16
 
@@ -186,28 +182,4 @@ int tz_file_put(void *state, const char *name, const void *data, size_t len, boo
     if (number)
         return tz_file_fail(store, number, "put", name, err);
     return 0;
-}
-
-static void remove_if_old(int dir, const char *name, int64_t now_ns)
-{
-    struct stat st;
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
-        return;
-    int64_t changed_ns = (int64_t)st.st_mtim.tv_sec * TZ_SECOND_NS;
-    if (now_ns - changed_ns > TEMPORARY_AGE_NS && unlinkat(dir, name, 0) == 0)
-        tz_debug("removed an old temporary file: %s/%s", TZ_FILE_TEMPORARY, name);
-}
-
-void tz_file_clean_temporary(struct tz_file_store *store)
-{
-    TZ_SCOPED(tz_scoped_fd) int fd = -1;
-    if (tz_file_open_child(store->top, TZ_FILE_TEMPORARY, &fd))
-        return;
-    TZ_SCOPED(tz_scoped_dir) DIR *stream = fdopendir(fd);
-    if (!stream)
-        return;
-    (void)TZ_TAKE_FD(fd);
-    int64_t now_ns = tz_now();
-    for (struct dirent *entry = readdir(stream); entry; entry = readdir(stream))
-        remove_if_old(dirfd(stream), entry->d_name, now_ns);
 }

@@ -276,6 +276,50 @@ int tz_store_region(struct tz_store *store, char ret[TZ_STORE_REGION_MAX], struc
     return 0;
 }
 
+int tz_store_leftovers(struct tz_store *store, tz_store_leftover_fn *found, void *arg,
+                       struct tz_error *err)
+{
+    return store->driver->leftovers(store->state, found, arg, err);
+}
+
+int tz_store_remove_leftover(struct tz_store *store, const struct tz_store_leftover *leftover,
+                             int64_t still_ns, bool *ret_removed, uint64_t *ret_bytes,
+                             struct tz_error *err)
+{
+    const char *what = leftover->name ? leftover->name : leftover->id;
+    uint64_t bytes = 0;
+    bool removed = false;
+
+    if (tz_store_check_writable(store, what, err) ||
+        store->driver->remove_leftover(store->state, leftover, still_ns, &removed, &bytes, err))
+        return -1;
+    *ret_removed = removed;
+    *ret_bytes = bytes;
+    return 0;
+}
+
+int tz_store_no_leftovers(void *state, tz_store_leftover_fn *found, void *arg, struct tz_error *err)
+{
+    (void)state;
+    (void)found;
+    (void)arg;
+    (void)err;
+    return 0;
+}
+
+int tz_store_remove_no_leftover(void *state, const struct tz_store_leftover *leftover,
+                                int64_t still_ns, bool *ret_removed, uint64_t *ret_bytes,
+                                struct tz_error *err)
+{
+    (void)state;
+    (void)leftover;
+    (void)still_ns;
+    (void)ret_removed;
+    (void)ret_bytes;
+    (void)err;
+    return 0;
+}
+
 int tz_store_no_region(void *state, char ret[TZ_STORE_REGION_MAX], struct tz_error *err)
 {
     (void)state;

@@ -28,6 +28,9 @@ void tz_doctor_probes(const struct tz_doctor_options *options, struct tz_repo *r
 /* versions.c: has somebody removed or written over what is locked? */
 void tz_doctor_hidden(const struct tz_doctor_options *options, struct tz_store *store,
                       const char *name);
+/* leftovers.c: puts that never ended; those of long ago are removed. */
+void tz_doctor_leftovers(const struct tz_doctor_options *options, struct tz_store *store,
+                         const char *name);
 /* keys.c */
 void tz_doctor_keys(const struct tz_doctor_options *options);
 /* sources.c */

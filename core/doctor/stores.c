@@ -37,7 +37,8 @@ static void tell_error(const struct round *round, const char *part, const struct
     tz_doctor_tell_error(round->options, name_of(name, round, part), why);
 }
 
-static void check_descriptor(struct round *round)
+/* True if it is this repository's. */
+static bool check_descriptor(struct round *round)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
     struct tz_descriptor found;
@@ -53,11 +54,11 @@ static void check_descriptor(struct round *round)
                            "it holds no repository");
         else
             tell_error(round, "", &why);
-        return;
+        return false;
     }
     if (tz_descriptor_read(&found, bytes.data, bytes.len, &why)) {
         tell_error(round, "", &why);
-        return;
+        return false;
     }
     tz_hex(id, found.repo_id, TZ_REPO_ID_SIZE);
     if (round->has_id && memcmp(round->id, found.repo_id, TZ_REPO_ID_SIZE) != 0)
@@ -67,7 +68,9 @@ static void check_descriptor(struct round *round)
         tz_doctor_tell(round->options, TZ_FINDING_OK, name, NULL, "it holds repository %s", id);
     if (!round->has_id)
         memcpy(round->id, found.repo_id, TZ_REPO_ID_SIZE);
+    bool ours = memcmp(round->id, found.repo_id, TZ_REPO_ID_SIZE) == 0;
     round->has_id = true;
+    return ours;
 }
 
 static int note_found(void *arg, const char *name, const struct tz_store_stat *stat,
@@ -176,7 +179,7 @@ static void check_store(struct round *round)
         tell_error(round, "", &why);
         return;
     }
-    check_descriptor(round);
+    bool ours = check_descriptor(round);
     /* Others are probed (probe.c). */
     if (tz_store_lock_mode(round->store) != TZ_LOCK_NONE)
         check_lock(round);
@@ -184,6 +187,8 @@ static void check_store(struct round *round)
         check_access(round);
     if (strncmp(store->url, "file://", 7) == 0)
         tz_doctor_room(round->options, name_of(name, round, "room"), store->url + 7);
+    if (ours)
+        tz_doctor_leftovers(round->options, round->store, name_of(name, round, "leftovers"));
     tz_store_free(TZ_TAKE(round->store));
 }
 

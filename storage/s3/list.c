@@ -75,8 +75,8 @@ int tz_s3_read_size(const char *text, uint64_t *ret, struct tz_error *err)
 /* In whole seconds, as a HEAD says it. */
 int tz_s3_read_time(const char *text, int64_t *ret_ns, struct tz_error *err)
 {
-    if (tz_time_parse(text, 0, ret_ns, err))
-        return -1;
+    if (tz_time_parse(text, 0, ret_ns, NULL))
+        return tz_fail(err, TZ_CORRUPT, "a listing has '%.40s' for a time", text);
     *ret_ns -= *ret_ns % TZ_SECOND_NS;
     return 0;
 }

@@ -201,6 +201,12 @@ static const char *right_for(const struct tz_s3_call *call)
 
     if (encryption && strcmp(encryption, "aws:kms") == 0)
         return "s3:PutObject for its objects, and kms:GenerateDataKey and kms:Decrypt for the key";
+    if (strcmp(part, "uploads") == 0 && strcmp(call->method, "GET") == 0)
+        return "s3:ListBucketMultipartUploads for the bucket";
+    if (strcmp(part, "uploadId") == 0 && strcmp(call->method, "GET") == 0)
+        return "s3:ListMultipartUploadParts for its objects";
+    if (strcmp(part, "uploadId") == 0 && strcmp(call->method, "DELETE") == 0)
+        return "s3:AbortMultipartUpload for its objects";
     if (strcmp(call->method, "DELETE") == 0 || strcmp(part, "delete") == 0)
         return "s3:DeleteObject, which a writer must not have";
     if (!call->name && strcmp(call->method, "PUT") == 0)

@@ -207,6 +207,13 @@ bool tz_s3_is_answer_unknown(const struct tz_error *why);
 int tz_s3_probe_put(struct tz_s3_store *store, struct tz_s3_call *call,
                     struct tz_http_response *ret, struct tz_error *err) TZ_MUST_CHECK;
 
+/* leftovers.c */
+int tz_s3_leftovers(void *state, tz_store_leftover_fn *found, void *arg,
+                    struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_remove_leftover(void *state, const struct tz_store_leftover *leftover, int64_t still_ns,
+                          bool *ret_removed, uint64_t *ret_bytes,
+                          struct tz_error *err) TZ_MUST_CHECK;
+
 /* list.c */
 int tz_s3_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
                struct tz_error *err) TZ_MUST_CHECK;

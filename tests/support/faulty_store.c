@@ -229,6 +229,21 @@ static int faulty_get_version(void *state, const char *name, const char *id, siz
     return tz_store_get_version(faulty->inner, name, id, max, out, err);
 }
 
+static int faulty_leftovers(void *state, tz_store_leftover_fn *found, void *arg,
+                            struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    return tz_store_leftovers(faulty->inner, found, arg, err);
+}
+
+static int faulty_remove_leftover(void *state, const struct tz_store_leftover *leftover,
+                                  int64_t still_ns, bool *ret_removed, uint64_t *ret_bytes,
+                                  struct tz_error *err)
+{
+    struct faulty_store *faulty = state;
+    return tz_store_remove_leftover(faulty->inner, leftover, still_ns, ret_removed, ret_bytes, err);
+}
+
 static const struct tz_store_lock_driver faulty_locks = {
     .put = faulty_put_locked,
     .read = faulty_read_lock,
@@ -258,6 +273,8 @@ int faulty_store_new(struct tz_store **ret, struct faulty_store **ret_control,
         .list = faulty_list,
         .remove = faulty_remove,
         .remove_many = faulty_remove_many,
+        .leftovers = faulty_leftovers,
+        .remove_leftover = faulty_remove_leftover,
         .region = faulty_region,
         .probe = faulty_probe,
         .trust = faulty_trust,

@@ -593,6 +593,20 @@ static void a_read_only_store_refuses_every_change(void **state)
     assert_list(reader, "", "object ");
 }
 
+static int see_leftover(void *arg, const struct tz_store_leftover *leftover, struct tz_error *err)
+{
+    (void)arg;
+    return tz_fail(err, TZ_BUSY, "'%s' is left over", leftover->name ? leftover->name : "");
+}
+
+static void a_put_leaves_nothing_over(void **state)
+{
+    struct tz_store *store = store_of(state);
+    put_text(store, "packs/object", "x");
+    assert_fails(tz_store_put(store, "packs/object", "y", 1, err), TZ_EXISTS);
+    assert_ok(tz_store_leftovers(store, see_leftover, NULL, err));
+}
+
 static void errors_may_be_ignored(void **state)
 {
     struct tz_store *store = store_of(state);
@@ -630,6 +644,7 @@ int run_store_contract(const char *title, store_contract_open_fn *open)
         contract_test(a_list_names_thousands_of_objects),
         contract_test(two_handles_see_the_same_store),
         contract_test(a_read_only_store_refuses_every_change),
+        contract_test(a_put_leaves_nothing_over),
         contract_test(errors_may_be_ignored),
     };
     open_store = open;

@@ -51,6 +51,10 @@ struct tz_store_driver {
     /* removed is never NULL, and all false. */
     int (*remove_many)(void *state, const char *const *names, size_t count, bool *removed,
                        struct tz_error *err);
+    int (*leftovers)(void *state, tz_store_leftover_fn *found, void *arg, struct tz_error *err);
+    /* *ret_bytes is 0. */
+    int (*remove_leftover)(void *state, const struct tz_store_leftover *leftover, int64_t still_ns,
+                           bool *ret_removed, uint64_t *ret_bytes, struct tz_error *err);
     int (*region)(void *state, char ret[TZ_STORE_REGION_MAX], struct tz_error *err);
     /* A local store says what it is; ret is all unknown, its time set. */
     int (*probe)(void *state, const struct tz_probe_options *options, struct tz_probe *ret,
@@ -64,6 +68,12 @@ struct tz_store_driver {
 int tz_store_remove_each(int (*remove)(void *state, const char *name, struct tz_error *err),
                          void *state, const char *const *names, size_t count, bool *removed,
                          struct tz_error *err) TZ_MUST_CHECK;
+/* For one whose puts leave nothing. */
+int tz_store_no_leftovers(void *state, tz_store_leftover_fn *found, void *arg,
+                          struct tz_error *err);
+int tz_store_remove_no_leftover(void *state, const struct tz_store_leftover *leftover,
+                                int64_t still_ns, bool *ret_removed, uint64_t *ret_bytes,
+                                struct tz_error *err);
 int tz_store_no_region(void *state, char ret[TZ_STORE_REGION_MAX], struct tz_error *err);
 int tz_store_sure(void *state, const struct tz_probe_options *options, struct tz_probe *ret,
                   struct tz_error *err);

@@ -148,6 +148,33 @@ int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *e
 int tz_store_remove_many(struct tz_store *store, const char *const *names, size_t count,
                          bool *removed, struct tz_error *err) TZ_MUST_CHECK;
 
+/*
+ * What puts that never ended have left behind: temporary files, uploads in parts that nobody
+ * completed or aborted.  No list shows them, but they take room, and in a bucket they are paid for.
+ */
+struct tz_store_leftover {
+    const char *name; /* of the object that was to be; NULL: nobody knows */
+    const char *id;
+    int64_t age_ns; /* since it was begun, by the store's clock */
+    uint64_t bytes; /* that it takes; 0: not known without asking for each */
+};
+typedef int tz_store_leftover_fn(void *arg, const struct tz_store_leftover *leftover,
+                                 struct tz_error *err);
+/*
+ * Call found() for each, in no order; a put that is running is one, too.  found() changes nothing
+ * in the store.  TZ_UNSUPPORTED if the store cannot tell, TZ_DENIED if it may not.
+ */
+int tz_store_leftovers(struct tz_store *store, tz_store_leftover_fn *found, void *arg,
+                       struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * Remove it, unless something has come for it within still_ns, by the store's clock: then it may be
+ * running.  *ret_bytes: what that gave back, 0 if it stays or was gone.  *ret_removed false: it
+ * stays.
+ */
+int tz_store_remove_leftover(struct tz_store *store, const struct tz_store_leftover *leftover,
+                             int64_t still_ns, bool *ret_removed, uint64_t *ret_bytes,
+                             struct tz_error *err) TZ_MUST_CHECK;
+
 /* What the store says of itself where it lies: "" for one that has no regions.  TZ_DENIED if the
  * credentials may not ask. */
 int tz_store_region(struct tz_store *store, char ret[TZ_STORE_REGION_MAX],

@@ -499,6 +499,62 @@ static void old_temporary_files_are_removed_by_the_next_open(void **state)
     assert_int_equal(access(path_in(fixture, "tmp/young"), F_OK), 0);
 }
 
+struct left {
+    unsigned count;
+    uint64_t bytes;
+    int64_t oldest_ns;
+};
+
+static int see_left(void *arg, const struct tz_store_leftover *leftover, struct tz_error *err)
+{
+    struct left *left = arg;
+
+    (void)err;
+    assert_null(leftover->name);
+    left->count++;
+    left->bytes += leftover->bytes;
+    left->oldest_ns = TZ_MAX(left->oldest_ns, leftover->age_ns);
+    return 0;
+}
+
+static void temporary_files_are_leftovers(void **state)
+{
+    const struct fixture *fixture = *state;
+    const int64_t day_ns = INT64_C(86400) * 1000000000;
+    const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    const struct tz_store_leftover young = {.id = "young"}, gone = {.id = "old"};
+    const struct tz_store_leftover outside = {.id = "../packs/object"};
+    struct left left = {0};
+    bool removed = false;
+    uint64_t bytes = 0;
+
+    assert_int_equal(tz_store_leftovers(fixture->store, see_left, &left, NULL), 0);
+    assert_int_equal(left.count, 0);
+    put_text(fixture->store, "packs/object", "x"); /* which makes the folder */
+    write_file(fixture, "tmp/young", "xx");
+    write_file(fixture, "tmp/old", "xxx");
+    assert_int_equal(utimensat(AT_FDCWD, path_in(fixture, "tmp/old"), old, 0), 0);
+    assert_int_equal(tz_store_leftovers(fixture->store, see_left, &left, NULL), 0);
+    assert_int_equal(left.count, 2);
+    assert_int_equal(left.bytes, 5);
+    assert_true(left.oldest_ns > 1000 * day_ns);
+
+    assert_int_equal(
+        tz_store_remove_leftover(fixture->store, &young, day_ns, &removed, &bytes, NULL), 0);
+    assert_false(removed);
+    assert_int_equal(
+        tz_store_remove_leftover(fixture->store, &gone, day_ns, &removed, &bytes, NULL), 0);
+    assert_true(removed);
+    assert_int_equal(bytes, 3);
+    assert_int_equal(
+        tz_store_remove_leftover(fixture->store, &gone, day_ns, &removed, &bytes, NULL), 0);
+    assert_int_equal(bytes, 0);
+    assert_int_equal(entries_in(fixture, "tmp"), 1);
+    assert_int_equal(tz_store_remove_leftover(fixture->store, &outside, -1, &removed, &bytes, NULL),
+                     -1);
+    assert_true(exists(fixture->store, "packs/object"));
+}
+
 static void strays_are_not_listed(void **state)
 {
     const struct fixture *fixture = *state;
@@ -636,6 +692,7 @@ int main(void)
         file_test(a_refused_direct_write_becomes_an_ordinary_one),
         file_test(a_direct_write_that_stops_early_goes_on),
         file_test(old_temporary_files_are_removed_by_the_next_open),
+        file_test(temporary_files_are_leftovers),
         file_test(strays_are_not_listed),
         file_test(what_is_not_a_file_is_no_object),
         file_test(no_symbolic_link_is_followed),

@@ -71,7 +71,7 @@ static int add(struct tz_context *context, const char *name, json_t **ret, struc
     TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
     TZ_SCOPED(tz_scoped_progress) struct tz_progress *progress = NULL;
     const struct tz_repo_options opening = {
-        .exclusive = true, .fill_empty = true, .keyless = true, .fill = name};
+        .exclusive = true, .writes = true, .fill_empty = true, .keyless = true, .fill = name};
     struct tz_level_options wanted = {.store = name, .progress = show_progress};
     struct tz_level_result result = {0};
 

@@ -2,7 +2,7 @@
 #include "common.h"
 #include "progress.h"
 
-#include "tozai/core/verify.h"
+#include "tozai/core/level.h"
 #include "tozai/util/time.h"
 
 #include <inttypes.h>
@@ -60,12 +60,62 @@ static void print_text(const struct tz_sync_result *result)
                      tz_plural(result->behind, "copy is", "copies are"));
 }
 
+static int print_level_json(const struct tz_level_result *result, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_json)
+    json_t *document =
+        json_pack("{s:I, s:I, s:I, s:I, s:b, s:b}", "objects", (json_int_t)result->objects, "bytes",
+                  (json_int_t)result->bytes, "failed", (json_int_t)result->failed, "behind",
+                  (json_int_t)result->behind, "keyless", 1, "level", (int)result->level);
+
+    return tz_json_print(document, err);
+}
+
+static void print_level_text(const struct tz_level_result *result)
+{
+    const struct tz_sync_result same = {.objects = result->objects,
+                                        .bytes = result->bytes,
+                                        .failed = result->failed,
+                                        .behind = result->behind};
+
+    print_text(&same);
+    if (result->failed > 0 && result->held_back > 0)
+        (void)puts("generations wait for them, since only a key tells which ones need them: 'tozai "
+                   "sync' with a key copies the others");
+    else if (!result->level && result->behind == 0)
+        (void)puts("not every store could be looked at");
+}
+
+/* No key opens: objects are copied in an order that is right for any of them. */
+static int level_all(struct tz_context *context, const struct tz_sync_options *sync,
+                     struct tz_error *err)
+{
+    const struct tz_level_options wanted = {.repo = sync->repo,
+                                            .store = sync->to,
+                                            .from = sync->from,
+                                            .progress = sync->progress,
+                                            .progress_arg = sync->progress_arg};
+    struct tz_level_result result = {0};
+
+    if (tz_level(&wanted, &result, err))
+        return -1;
+    tz_clear_line(context);
+    if (context->json && print_level_json(&result, err))
+        return -1;
+    if (!context->json)
+        print_level_text(&result);
+    if (result.failed > 0)
+        return TZ_EXIT_DAMAGE;
+    return result.level ? TZ_EXIT_OK : TZ_EXIT_WARNINGS;
+}
+
 static int run(struct tz_context *context, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
     TZ_SCOPED(tz_scoped_progress) struct tz_progress *progress = NULL;
     /* Asking for it says that an empty store is meant to be filled. */
-    const struct tz_repo_options opening = {.exclusive = true, .writes = true, .fill_empty = true};
+    const struct tz_repo_options opening = {
+        .exclusive = true, .writes = true, .fill_empty = true, .key_optional = true};
     struct tz_sync_options wanted = {.full = true, .progress = show_progress};
     struct tz_sync_result result = {0};
 
@@ -78,6 +128,8 @@ static int run(struct tz_context *context, struct tz_error *err)
         return tz_fail(err, TZ_INVALID, "--from and --to name the same store");
     wanted.repo = session.repo;
     wanted.progress_arg = progress;
+    if (!tz_repo_keys(session.repo))
+        return level_all(context, &wanted, err);
     if (tz_sync(&wanted, &result, err))
         return -1;
     tz_clear_line(context);

@@ -41,9 +41,9 @@ int tz_check_find_store(const struct tz_repo *repo, const char *name, size_t *re
 
 /* small.c: objects that are read whole. */
 
-/* Are these the bytes that belong to the name?  Any kind but the descriptor; no key is needed but
- * for seals, which every role can open and nobody can check with keys NULL.  deep: open it, too
- * (not packs).  TZ_CORRUPT if not. */
+/* Are these the bytes that belong to the name?  Any kind but the descriptor; no key is needed. With
+ * keys NULL a seal is only known to be whole, not whose it is; any role can tell that.  deep: open
+ * it, too (not packs).  TZ_CORRUPT if not. */
 int tz_check_bytes(const struct tz_keys *keys, const char *name, const void *data, size_t len,
                    bool deep, struct tz_error *err) TZ_MUST_CHECK;
 /* The most bytes that an object of this kind can have. */

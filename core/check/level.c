@@ -1,146 +1,111 @@
 #include "tozai/core/level.h"
 
 #include "sync.h"
-
-#include "tozai/util/log.h"
+#include "there.h"
 
 #include <string.h>
 
 #include "tozai/util/banned.h"
 
-/* An object and the stores that list it. */
-struct there {
-    char name[TZ_NAME_TEXT];
-    uint64_t size; /* in the last store that was looked at */
-    uint32_t stores;
-    bool differs; /* not the same size everywhere */
-};
-struct there_list {
-    struct there *items;
-    size_t count, cap;
-};
-
-static void there_list_clear(struct there_list *list)
-{
-    free(list->items);
-    *list = (struct there_list){0};
-}
-
 struct level {
+    const struct tz_level_options *options;
     struct tz_sync sync; /* its copying */
     struct tz_repo *repo;
-    size_t store;
-    uint64_t mismatched; /* objects that the store has with another size */
+    uint64_t mismatched; /* objects that a target has with another size than others */
     uint64_t held_back;
+    uint64_t lacking; /* copies that were to be made */
 };
 
-static int add_there(struct there_list *list, size_t store, const struct tz_listed *listed,
-                     struct tz_error *err)
-{
-    if (list->count == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 256;
-        void *fresh = realloc(list->items, cap * sizeof(*list->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        list->items = fresh;
-        list->cap = cap;
-    }
-    struct there *there = &list->items[list->count++];
-    *there = (struct there){.size = listed->size, .stores = TZ_STORE_BIT(store)};
-    memcpy(there->name, listed->name, sizeof(there->name));
-    return 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(((const struct there *)a)->name, ((const struct there *)b)->name);
-}
-
-/* What several stores list becomes one. */
-static void unite(struct there_list *list)
-{
-    size_t kept = 0;
-
-    if (list->count == 0)
-        return;
-    qsort(list->items, list->count, sizeof(*list->items), compare);
-    for (size_t i = 1; i < list->count; i++) {
-        struct there *last = &list->items[kept], *item = &list->items[i];
-        if (strcmp(last->name, item->name) == 0) {
-            last->stores |= item->stores;
-            last->differs = last->differs || last->size != item->size;
-        } else {
-            list->items[++kept] = *item;
-        }
-    }
-    list->count = kept + 1;
-}
-
-/* What the stores list below a prefix.  A source that cannot be listed is left out from now on. */
-static int look(struct level *level, const char *prefix, struct there_list *list,
+/* What the stores list below a prefix.  One that cannot be listed is left out from now on. */
+static int look(struct level *level, const char *prefix, struct tz_there_list *list,
                 struct tz_error *err)
 {
     struct tz_mirror *mirror = level->repo->mirror;
 
-    there_list_clear(list);
+    tz_there_clear(list);
     for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
-        TZ_SCOPED(tz_scoped_listing) struct tz_listing listed = {0};
         struct tz_error why = {0};
         if (!tz_mirror_usable(mirror, i))
             continue;
-        if (tz_listing_read(&listed, tz_mirror_store(mirror, i), prefix, &why)) {
-            if (tz_check_is_fatal(why.kind))
-                return tz_check_pass(err, &why);
-            tz_mirror_exclude(mirror, i, &why);
-            tz_sync_warn(&level->sync);
+        if (!tz_there_add(list, tz_mirror_store(mirror, i), i, prefix, &why))
             continue;
-        }
-        for (size_t k = 0; k < listed.count; k++)
-            if (tz_name_parse(listed.items[k].name).kind != TZ_NAME_OTHER &&
-                add_there(list, i, &listed.items[k], err))
-                return -1;
+        if (tz_check_is_fatal(why.kind))
+            return tz_check_pass(err, &why);
+        tz_mirror_exclude(mirror, i, &why);
+        tz_sync_warn(&level->sync);
     }
-    unite(list);
+    tz_there_unite(list);
     return 0;
 }
 
-static bool is_lacking(const struct level *level, const struct there *there)
+/* Two sizes cannot both be right, and which one is shows only when all is read. */
+static void note_mismatch(struct level *level, const struct tz_there *there)
 {
-    return !(there->stores & TZ_STORE_BIT(level->store));
+    uint32_t here = there->stores & level->sync.targets;
+    uint32_t readable = tz_sync_usable(&level->sync, there->stores);
+
+    if (!there->differs || !here || tz_check_count_bits(readable) < 2)
+        return;
+    level->mismatched++;
+    level->sync.spoiled |= here;
+    tz_repo_warn(level->repo,
+                 "'%s' has not the same size in every store; 'tozai verify --heal' mends it",
+                 there->name);
 }
 
-/* Queue the copy of an object that the store lacks. */
-static int copy(struct level *level, const struct there *there, struct tz_error *err)
+static uint32_t lacking(const struct level *level, const struct tz_there *there)
+{
+    return tz_sync_usable(&level->sync, level->sync.targets & ~there->stores);
+}
+
+/* Queue its copies to these targets, which lack it. */
+static int copy_to(struct level *level, const struct tz_there *there, uint32_t targets,
+                   struct tz_error *err)
 {
     struct tz_target target = {.size = there->differs ? 0 : there->size};
-    uint32_t sources = tz_sync_usable(&level->sync, there->stores);
+    uint32_t sources = tz_sync_usable(&level->sync, level->sync.sources & there->stores);
 
-    if (!is_lacking(level, there)) {
-        if (there->differs && sources != TZ_STORE_BIT(level->store)) {
-            level->mismatched++;
-            tz_repo_warn(level->repo,
-                         "'%s' has not the same size in every store; "
-                         "'tozai verify --heal' mends it",
-                         there->name);
-        }
-        return 0;
-    }
-    if (!sources || !tz_mirror_usable(level->repo->mirror, level->store))
+    if (!sources || !targets)
         return 0;
     memcpy(target.name, there->name, sizeof(target.name));
-    return tz_sync_submit(&level->sync, &target, sources, TZ_STORE_BIT(level->store), err);
+    return tz_sync_submit(&level->sync, &target, sources, targets, err);
+}
+
+/* Is there anything to be done about it?  *ret: the targets that are to get it. */
+static int find_lacking(struct level *level, const struct tz_there *there, uint32_t *ret,
+                        struct tz_error *err)
+{
+    bool wanted = true;
+
+    *ret = lacking(level, there);
+    if (!*ret || !(there->stores & level->sync.sources)) {
+        *ret = 0;
+        return 0;
+    }
+    /* Only a key opens the tombstones; what this machine's catalog remembers of them is better
+     * than nothing. */
+    if (level->repo->catalog && tz_sync_is_wanted(level->repo, there->name, &wanted, err))
+        return -1;
+    if (!wanted)
+        *ret = 0;
+    level->lacking += tz_check_count_bits(*ret);
+    return 0;
 }
 
 /* Everything below a prefix. */
 static int copy_prefix(struct level *level, const char *prefix, struct tz_error *err)
 {
-    TZ_SCOPED(there_list_clear) struct there_list list = {0};
+    TZ_SCOPED(tz_scoped_there) struct tz_there_list list = {0};
 
     if (look(level, prefix, &list, err))
         return -1;
-    for (size_t i = 0; i < list.count; i++)
-        if (copy(level, &list.items[i], err))
+    for (size_t i = 0; i < list.count; i++) {
+        uint32_t targets = 0;
+        note_mismatch(level, &list.items[i]);
+        if (find_lacking(level, &list.items[i], &targets, err) ||
+            copy_to(level, &list.items[i], targets, err))
             return -1;
+    }
     return 0;
 }
 
@@ -155,53 +120,55 @@ static int copy_packs(struct level *level, struct tz_error *err)
     return tz_sync_drain(&level->sync, err);
 }
 
-static bool is_among(const struct there_list *list, const struct there *wanted)
+/* The targets that may have a seal: where its head is, if that is still elsewhere, too. */
+static uint32_t where_sealed(const struct tz_there_list *now, const struct tz_there *seal,
+                             uint32_t targets)
 {
-    return list->count > 0 && bsearch(wanted, list->items, list->count, sizeof(*wanted), compare);
+    struct tz_name parsed = tz_name_parse(seal->name);
+    char name[TZ_NAME_TEXT];
+
+    tz_name_head(name, parsed.source_id, parsed.time_ns, parsed.hash);
+    const struct tz_there *head = tz_there_find(now, name);
+    if (!head || tz_check_count_bits(head->stores) < 2)
+        return 0;
+    return targets & head->stores;
 }
 
-/* May it go, now that the packs are there?  Only heads of these, and seals whose head is there. */
-static bool is_due(const struct level *level, const struct there_list *now,
-                   const struct there *there, enum tz_name_kind kind)
+/* One of those that rest on packs.  It waits where something before it is not whole, and if it was
+ * not there before the packs were listed. */
+static int copy_one_old(struct level *level, const struct tz_there_list *before,
+                        const struct tz_there_list *now, const struct tz_there *there,
+                        struct tz_error *err)
 {
-    struct tz_name parsed = tz_name_parse(there->name);
-    struct there head = {0};
+    uint32_t targets = 0;
 
-    if (parsed.kind != kind)
-        return false;
-    if (kind != TZ_NAME_IS_SEAL)
-        return true;
-    tz_name_head(head.name, parsed.source_id, parsed.time_ns, parsed.hash);
-    const struct there *found =
-        now->count > 0 ? bsearch(&head, now->items, now->count, sizeof(head), compare) : NULL;
-    /* In the store, and still elsewhere. */
-    return found && !is_lacking(level, found) && (found->stores & ~TZ_STORE_BIT(level->store));
+    if (find_lacking(level, there, &targets, err))
+        return -1;
+    uint32_t due = tz_there_find(before, there->name) ? targets & ~level->sync.spoiled : 0;
+    level->held_back += tz_check_count_bits(targets & ~due);
+    if (tz_name_parse(there->name).kind == TZ_NAME_IS_SEAL)
+        due = where_sealed(now, there, due);
+    return copy_to(level, there, due, err);
 }
 
-/* Those of one kind that were there before the packs were listed, and still are. */
-static int copy_old(struct level *level, const struct there_list *before, const char *prefix,
+static int copy_old(struct level *level, const struct tz_there_list *before, const char *prefix,
                     enum tz_name_kind kind, struct tz_error *err)
 {
-    TZ_SCOPED(there_list_clear) struct there_list now = {0};
-    bool blocked = level->sync.result->failed > 0 || level->mismatched > 0;
+    TZ_SCOPED(tz_scoped_there) struct tz_there_list now = {0};
 
     if (look(level, prefix, &now, err))
         return -1;
-    for (size_t i = 0; i < now.count; i++) {
-        const struct there *there = &now.items[i];
-        if (tz_name_parse(there->name).kind != kind || !is_lacking(level, there))
-            continue;
-        if (blocked || !is_among(before, there))
-            level->held_back++;
-        else if (is_due(level, &now, there, kind) && copy(level, there, err))
+    for (size_t i = 0; i < now.count; i++)
+        if (tz_name_parse(now.items[i].name).kind == kind &&
+            copy_one_old(level, before, &now, &now.items[i], err))
             return -1;
-    }
     return tz_sync_drain(&level->sync, err);
 }
 
 static int copy_all(struct level *level, struct tz_error *err)
 {
-    TZ_SCOPED(there_list_clear) struct there_list indexes = {0}, generations = {0};
+    TZ_SCOPED(tz_scoped_there) struct tz_there_list indexes = {0};
+    TZ_SCOPED(tz_scoped_there) struct tz_there_list generations = {0};
 
     return copy_prefix(level, "keys/", err) || copy_prefix(level, "tombstones/", err) ||
                    look(level, "index/", &indexes, err) ||
@@ -213,24 +180,54 @@ static int copy_all(struct level *level, struct tz_error *err)
                : 0;
 }
 
-static int choose(struct level *level, const char *name, struct tz_error *err)
+/* A store that was asked for by name must be usable. */
+static int choose_one(struct level *level, const char *name, uint32_t *ret, struct tz_error *err)
 {
-    struct tz_mirror *mirror = level->repo->mirror;
     struct tz_error why = {0};
-    bool any = false;
+    size_t store = 0;
 
-    if (tz_check_find_store(level->repo, name, &level->store, err))
+    if (tz_check_find_store(level->repo, name, &store, err))
         return -1;
-    if (tz_mirror_error(mirror, level->store, &why)) {
+    if (tz_mirror_error(level->repo->mirror, store, &why)) {
         (void)tz_check_pass(err, &why);
         return tz_while(err, "store '%s'", name);
     }
-    for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
-        any = any || (i != level->store && tz_mirror_usable(mirror, i));
-        if (!tz_mirror_usable(mirror, i))
-            level->sync.out |= TZ_STORE_BIT(i); /* the opening has spoken of it */
-    }
-    return any ? 0 : tz_fail(err, TZ_UNAVAILABLE, "there is no other store to copy from");
+    *ret = TZ_STORE_BIT(store);
+    return 0;
+}
+
+static int choose(struct level *level, struct tz_error *err)
+{
+    const struct tz_level_options *options = level->options;
+    size_t count = tz_mirror_count(level->repo->mirror);
+    uint32_t all = (uint32_t)((UINT64_C(1) << count) - 1);
+
+    level->sync.sources = level->sync.targets = all;
+    if ((options->store && choose_one(level, options->store, &level->sync.targets, err)) ||
+        (options->from && choose_one(level, options->from, &level->sync.sources, err)))
+        return -1;
+    /* The opening has spoken of those. */
+    level->sync.out = all & ~tz_sync_usable(&level->sync, all);
+    if (options->store && !tz_sync_usable(&level->sync, level->sync.sources & ~level->sync.targets))
+        return tz_fail(err, TZ_UNAVAILABLE, "there is no other store to copy from");
+    return 0;
+}
+
+static void report(const struct level *level, uint32_t out_before, struct tz_level_result *ret)
+{
+    const struct tz_sync_result *done = level->sync.result;
+    uint64_t settled = done->objects + level->sync.failed_copies;
+
+    *ret = (struct tz_level_result){
+        .objects = done->objects,
+        .bytes = done->bytes,
+        .failed = done->failed + level->mismatched,
+        .held_back = level->held_back,
+        .behind = level->lacking - TZ_MIN(settled, level->lacking),
+    };
+    /* What a source that has gone out had more than the others, nobody knows. */
+    ret->level = ret->failed == 0 && ret->behind == 0 && level->sync.out == out_before &&
+                 tz_sync_usable(&level->sync, level->sync.targets) == level->sync.targets;
 }
 
 int tz_level(const struct tz_level_options *options, struct tz_level_result *ret,
@@ -240,30 +237,22 @@ int tz_level(const struct tz_level_options *options, struct tz_level_result *ret
     const struct tz_sync_options copying = {.repo = options->repo,
                                             .progress = options->progress,
                                             .progress_arg = options->progress_arg};
-    struct level level = {.repo = options->repo,
+    struct level level = {.options = options,
+                          .repo = options->repo,
                           .sync = {.options = &copying,
                                    .repo = options->repo,
                                    .mirror = options->repo->mirror,
                                    .result = &result}};
-    uint32_t before = 0;
 
-    int failed =
-        choose(&level, options->store, err) || tz_pool_new(&level.sync.pool, TZ_SYNC_READERS, err);
-    before = level.sync.out;
+    int failed = choose(&level, err) || tz_pool_new(&level.sync.pool, TZ_SYNC_READERS, err);
+    uint32_t out_before = level.sync.out;
     failed = failed || copy_all(&level, err);
     if (!failed)
         tz_sync_report(&level.sync, true);
     tz_sync_tear_down(&level.sync);
     if (failed)
-        return tz_while(err, "fill store '%s'", options->store);
-    *ret = (struct tz_level_result){
-        .objects = result.objects,
-        .bytes = result.bytes,
-        .failed = result.failed + level.mismatched,
-        .held_back = level.held_back,
-    };
-    /* What a source that has gone out had more than the others, nobody knows. */
-    ret->level = ret->failed == 0 && ret->held_back == 0 && level.sync.out == before &&
-                 tz_mirror_usable(level.repo->mirror, level.store);
+        return options->store ? tz_while(err, "fill store '%s'", options->store)
+                              : tz_while(err, "sync");
+    report(&level, out_before, ret);
     return 0;
 }

@@ -98,9 +98,9 @@ int tz_check_bytes(const struct tz_keys *keys, const char *name, const void *dat
 
     if (len > tz_check_size_max(parsed.kind))
         return tz_fail(err, TZ_CORRUPT, "'%s' is too large", name);
-    /* A seal's name does not hold its hash; which generation it is for, only a key can tell. */
+    /* A seal holds its own hash; which generation it is for, only a key can tell. */
     if (parsed.kind == TZ_NAME_IS_SEAL && !keys)
-        return len > 0 ? 0 : tz_fail(err, TZ_CORRUPT, "'%s' is empty", name);
+        return tz_seal_check_hash(data, len, err);
     if (parsed.kind == TZ_NAME_IS_SEAL)
         return tz_seal_check(keys, name, parsed.hash, data, len, err);
     if (parsed.kind == TZ_NAME_OTHER || parsed.kind == TZ_NAME_IS_DESCRIPTOR)

@@ -17,19 +17,24 @@
 
 #include "tozai/util/banned.h"
 
-/* What a prune means to delete, and no generation needs, is not brought back. */
-static int is_wanted(struct tz_sync *sync, const struct tz_target *target, bool *ret,
-                     struct tz_error *err)
+int tz_sync_is_wanted(struct tz_repo *repo, const char *name, bool *ret, struct tz_error *err)
 {
-    struct tz_catalog_pack pack;
-    struct tz_error why = {0};
+    struct tz_name parsed = tz_name_parse(name);
+    bool condemned = false;
+    int64_t object = 0;
 
     *ret = true;
-    if (strncmp(target->name, "packs/", 6) != 0)
+    if (parsed.kind != TZ_NAME_IS_PACK && parsed.kind != TZ_NAME_IS_HEAD &&
+        parsed.kind != TZ_NAME_IS_SEAL)
         return 0;
-    if (tz_catalog_get_pack(sync->catalog, target->object, &pack, &why))
-        return why.kind == TZ_NOT_FOUND ? 0 : tz_check_pass(err, &why);
-    return pack.condemned ? tz_check_is_needed(sync->repo, target->object, ret, err) : 0;
+    if (tz_catalog_is_condemned(repo->catalog, parsed.hash, &condemned, err))
+        return -1;
+    *ret = !condemned;
+    if (!condemned || parsed.kind != TZ_NAME_IS_PACK)
+        return 0;
+    if (tz_catalog_find_object(repo->catalog, name, &object, NULL, err))
+        return -1;
+    return object ? tz_check_is_needed(repo, object, ret, err) : 0;
 }
 
 /* Stores of the set in which this head, or the head of this seal, may be written now. */
@@ -93,7 +98,7 @@ static int each_lacking(struct tz_sync *sync, unsigned part, enum tz_name_kind o
         if (!lacking || !sources ||
             (only != TZ_NAME_OTHER && tz_name_parse(target->name).kind != only))
             continue;
-        if (is_wanted(sync, target, &wanted, err))
+        if (tz_sync_is_wanted(sync->repo, target->name, &wanted, err))
             return -1;
         if (wanted && found(sync, target, sources, lacking, err))
             return -1;

@@ -43,6 +43,8 @@ struct tz_sync {
     struct tz_sync_result *result;
     uint32_t sources, targets; /* that the caller asked for */
     uint32_t behind;           /* stores that lack anything */
+    uint32_t spoiled;          /* stores that have, or get, no whole copy of something */
+    uint64_t failed_copies;    /* of what no store could give */
     uint32_t out;              /* stores that were spoken of */
     struct tz_presence presence;
     struct tz_pool *pool;
@@ -69,6 +71,10 @@ int tz_sync_submit(struct tz_sync *sync, const struct tz_target *target, uint32_
 int tz_sync_take_results(struct tz_sync *sync, struct tz_error *err) TZ_MUST_CHECK;
 /* Until all is durable that was submitted. */
 int tz_sync_drain(struct tz_sync *sync, struct tz_error *err) TZ_MUST_CHECK;
+/* sync.c: false for what a prune means to delete, as far as the catalog knows; a pack that a
+ * generation needs all the same is wanted. */
+int tz_sync_is_wanted(struct tz_repo *repo, const char *name, bool *ret,
+                      struct tz_error *err) TZ_MUST_CHECK;
 void tz_sync_tear_down(struct tz_sync *sync);
 
 #endif

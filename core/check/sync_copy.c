@@ -164,6 +164,8 @@ static int note_source(struct tz_sync *sync, const struct tz_sync_copy *copy, si
 
     if (!gone && !(copy->damaged & TZ_STORE_BIT(i)))
         return 0;
+    if (!gone)
+        sync->spoiled |= TZ_STORE_BIT(i);
     if (sync->catalog)
         return tz_catalog_set_copy(sync->catalog, copy->object, sync->repo->store_ids[i],
                                    gone ? TZ_COPY_MISSING : TZ_COPY_DAMAGED, err);
@@ -184,6 +186,8 @@ static int note_sources(struct tz_sync *sync, const struct tz_sync_copy *copy, s
 /* No store gave it. */
 static int note_failure(struct tz_sync *sync, const struct tz_sync_copy *copy, struct tz_error *err)
 {
+    sync->spoiled |= copy->targets;
+    sync->failed_copies += tz_check_count_bits(copy->targets);
     if (!sync->catalog || copy->gone != copy->sources) {
         sync->result->failed++;
         return 0;

@@ -5,6 +5,7 @@
 
 #include "tozai/core/lock.h"
 #include "tozai/util/file.h"
+#include "tozai/util/log.h"
 #include "tozai/util/time.h"
 
 #include <errno.h>
@@ -200,6 +201,56 @@ static int set_locks(struct tz_repo *repo, struct tz_error *err)
     return tz_lock_set(repo, until_ns, err);
 }
 
+/* For one who can do without. */
+static int try_keys(struct tz_repo *repo, const struct tz_repo_options *options,
+                    struct tz_error *err)
+{
+    struct tz_repo_options trial = *options;
+    struct tz_error why = {0};
+
+    trial.no_prompt = true;
+    if (!tz_repo_open_keys(repo, &trial, &why))
+        return 0;
+    if (why.kind == TZ_INTERRUPTED || why.kind == TZ_NOMEM || why.kind == TZ_UNAVAILABLE) {
+        if (err)
+            *err = why;
+        return -1;
+    }
+    tz_repo_warn(repo, "going on without a key, by names and hashes alone: %s", why.message);
+    return 0;
+}
+
+/* What it remembers is read if it is ours; nothing is learnt, so it need not be there. */
+static void borrow_catalog(struct tz_repo *repo)
+{
+    uint8_t id[TZ_REPO_ID_SIZE];
+    struct tz_error why = {0};
+
+    if (tz_catalog_whose(repo->config->state, id) &&
+        memcmp(id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) == 0 &&
+        tz_catalog_open(&repo->catalog, repo->config->state, id, &why))
+        tz_debug("%s", why.message);
+}
+
+/* Keys and catalog, or neither. */
+static int unlock(struct tz_repo *repo, const struct tz_repo_options *options, struct tz_error *err)
+{
+    bool writes = options->writes && !options->read_only;
+
+    if (!options->keyless && (options->key_optional ? try_keys(repo, options, err)
+                                                    : tz_repo_open_keys(repo, options, err)))
+        return -1;
+    if (!repo->keys) {
+        borrow_catalog(repo);
+        return tz_repo_use_probes(repo, writes, err);
+    }
+    return open_catalog(repo, err) || set_locks(repo, err) ||
+                   tz_repo_use_probes(repo, writes, err) || tz_repo_refresh(repo, err) ||
+                   tz_repo_set_reach(repo, err)
+               ? -1
+               : 0;
+}
+
 int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = calloc(1, sizeof(*repo));
@@ -222,12 +273,7 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
         return -1;
     if (options->exclusive && options->spool && open_spools(repo, err))
         return -1;
-    if (!options->keyless &&
-        (tz_repo_open_keys(repo, options, err) || open_catalog(repo, err) || set_locks(repo, err) ||
-         tz_repo_use_probes(repo, options->writes && !options->read_only, err) ||
-         tz_repo_refresh(repo, err) || tz_repo_set_reach(repo, err)))
-        return -1;
-    if (set_locks(repo, err))
+    if (unlock(repo, options, err) || set_locks(repo, err))
         return -1;
     *ret = TZ_TAKE(repo);
     return 0;

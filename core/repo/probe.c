@@ -135,12 +135,13 @@ static int use_store(struct tz_repo *repo, size_t i, bool writes, struct tz_erro
 
     if (tz_store_features(store) & TZ_STORE_LOCAL)
         return 0;
-    bool known = tz_repo_get_probe(repo, i, &probe);
-    if (!known && writes)
+    bool known = repo->catalog && tz_repo_get_probe(repo, i, &probe);
+    if (!known && writes && repo->keys)
         known = probe_now(repo, i, &probe);
     if (known)
         tz_store_trust(store, tz_probe_features(&probe));
-    if (!writes)
+    /* One that others are copied to from here may lie where it must not. */
+    if (!writes || (repo->fill && strcmp(repo->fill, tz_store_name(store)) != 0))
         return 0;
     if (!known)
         return tz_repo_ask_region(repo, i, err);

@@ -69,6 +69,12 @@ tz 0 restore "wiki@$id" --target "$work/out" --verify
 faults near
 tz 3 sync
 stderr_has "store 'west' is left out"
+# Nor without a key.
+sed '/^key_file/d' "$work/conf" >"$work/conf-keyless"
+forget_requests far
+run 3 -c "$work/conf-keyless" sync
+stderr_has "store 'west' is left out"
+! grep -E '^(PUT|POST)' "$work/log-far" || fail 'a store outside of the policy got something'
 tz 1 doctor --json
 finds fail 'store west: region' "'$abroad', which is not among"
 # Without a policy it is only odd.

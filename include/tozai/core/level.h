@@ -5,7 +5,11 @@
  * can read without one, so all packs that were listed go first; then the indexes, heads and seals
  * that were there before the packs were listed, and still are.  A head was written after its packs,
  * and no prune takes packs of a head that stands: so none comes before what it needs.  If any pack
- * could not be copied, indexes and generations are held back.
+ * could not be copied into a store, indexes and generations are held back there.
+ *
+ * Tombstones cannot be read without a key.  If this machine has a catalog, what it remembers of
+ * them is not brought back; what else a prune was about to delete may come back, and goes again
+ * with the next one.
  *
  * It may be stopped at any moment, and run again: what is there is not copied again.
  */
@@ -15,18 +19,21 @@
 #include "tozai/core/verify.h"
 
 struct tz_level_options {
-    struct tz_repo *repo; /* opened keyless, with fill = store */
-    const char *store;    /* that is brought level from all others */
+    struct tz_repo *repo; /* opened keyless */
+    const char *store;    /* that is brought level; NULL: every one */
+    const char *from;     /* only what this one has; NULL: any of the others */
     tz_verify_progress_fn *progress;
     void *progress_arg;
 };
 struct tz_level_result {
     uint64_t objects, bytes; /* copied */
     uint64_t failed;         /* objects that no other store could give whole */
-    uint64_t held_back;      /* indexes, heads and seals that wait for them */
-    bool level;              /* the store has all that the others have */
+    uint64_t held_back;      /* copies of indexes, heads and seals that wait for them */
+    uint64_t behind;         /* copies that are still missing, with these */
+    bool level;              /* each store has all that the others have */
 };
-/* A store that drops out on the way is not a failure: then it is not level. */
+/* A store that drops out on the way is not a failure: then it is not level.  Nor is it one that is
+ * out from the beginning if none is named. */
 int tz_level(const struct tz_level_options *options, struct tz_level_result *ret,
              struct tz_error *err) TZ_MUST_CHECK;
 

@@ -24,9 +24,11 @@ struct tz_repo_options {
     bool writes;                    /* will: probe stores that nobody has, and mind the policy */
     bool soon;                      /* reads: a store that does not answer soon is left out */
     bool fill_empty;                /* sync: a store without a descriptor may be filled */
-    bool spool;       /* with exclusive: what a slow store has no room for waits in files */
-    bool keyless;     /* stores and descriptor only: no keys, no catalog (level.h) */
-    const char *fill; /* the only one that fill_empty holds for; NULL: any */
+    bool spool; /* with exclusive: what a slow store has no room for waits in files */
+    bool
+        keyless; /* stores and descriptor only: no keys, and the catalog learns nothing (level.h) */
+    bool key_optional; /* keyless if no key opens without a prompt, with a warning */
+    const char *fill;  /* the only one that fill_empty holds for; NULL: any */
     bool no_prompt;
     const char *only_store; /* NULL: all; else use just this one */
     tz_warn_fn *warn;
@@ -68,7 +70,7 @@ int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_R
 
 const struct tz_config *tz_repo_config(const struct tz_repo *repo);
 struct tz_mirror *tz_repo_mirror(const struct tz_repo *repo);
-const struct tz_keys *tz_repo_keys(const struct tz_repo *repo);
+const struct tz_keys *tz_repo_keys(const struct tz_repo *repo); /* NULL: it is keyless */
 struct tz_catalog *tz_repo_catalog(const struct tz_repo *repo);
 /* The catalog's number of mirror store i. */
 int64_t tz_repo_store(const struct tz_repo *repo, size_t i);

@@ -42,4 +42,7 @@ tz 4 restore wiki --target "$work/out2" --verify --json
 json '.damaged >= 1'
 diff -r "$work/out" "$work/out2" >/dev/null || fail "the second is not like the first"
 # A path that lies in what is lost.
-tz 1 restore wiki 100 --target "$work/out3"
+lost=$(comm -23 <(cd "$work/src" && find . -type f | sort) <(cd "$work/out" && find . -type f | sort) |
+    sed -n '1s|^./||p')
+tz 1 restore wiki "$lost" --target "$work/out3"
+stderr_has "read the manifest"

@@ -62,7 +62,7 @@ json ".kept | any(.id == \"$old\" and (.labels | index(\"locked\")))"
 json ".kept | any(.id == \"$new\")"
 json '.locked_packs >= 1 and .tombstoned_packs >= 1'
 until=$(date -d "$(value '[.locked_until, .kept[].locked_until] | map(select(.)) | max')" +%s)
-[ "$until" -ge "$begun" ] && [ "$until" -le $((begun + 3 * left)) ] ||
+[[ $until -ge $begun && $until -le $((begun + 3 * left)) ]] ||
     fail "locked until $(date -d "@$until")"
 tz 0 prune --grace 0 --live 0
 stdout_has 'locked, the last until'

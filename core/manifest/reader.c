@@ -238,12 +238,11 @@ static bool can_be_lost(enum tz_error_kind kind)
 /* The run of lost pieces is over. */
 static void tell_lost(struct tz_manifest_reader *reader)
 {
+    if (reader->lost_count == 0)
+        return;
     const struct tz_manifest_piece *from = &reader->root.pieces[reader->lost_from];
     const struct tz_manifest_piece *to = from + reader->lost_count;
     bool last = reader->lost_from + reader->lost_count == reader->root.count;
-
-    if (reader->lost_count == 0)
-        return;
     reader->lost(reader->lost_arg, from->first, from->first_len, last ? NULL : to->first,
                  last ? 0 : to->first_len, &reader->why);
     reader->lost_count = 0;

@@ -131,7 +131,12 @@ rm -rf "$work/state"
 for pack in "$work"/east/packs/*/*; do
     printf 'X' | dd of="$pack" bs=1 seek=3000 conv=notrunc status=none
 done
-tz 0 restore wiki --target "$work/out/healed" --json
+# The store that answers sooner is read first, and that may be the good one.
+for _ in 1 2 3 4 5; do
+    rm -rf "$work/out/healed"
+    tz 0 restore wiki --target "$work/out/healed" --json
+    [ "$(value .healed)" -eq 0 ] || break
+done
 json '.healed > 0'
 same_tree "$work/src" "$work/out/healed"
 tz 0 restore wiki --target "$work/out/healed2"

@@ -139,5 +139,9 @@ for _ in 1 2 3 4 5; do
 done
 json '.healed > 0'
 same_tree "$work/src" "$work/out/healed"
-tz 0 restore wiki --target "$work/out/healed2"
+for _ in 1 2 3 4 5; do
+    rm -rf "$work/out/healed2"
+    tz 0 restore wiki --target "$work/out/healed2"
+    ! grep -q "verify --heal" "$work/stdout" || break
+done
 stdout_has "verify --heal"

@@ -79,6 +79,9 @@ struct tz_mirror {
     bool stopping;
     struct tz_mirror_options options; /* without zeros */
     struct tz_mirror_items results;
+    uint64_t memory_bytes; /* of all queues, what is in several counted once */
+    int64_t first_put_ns;  /* by tz_monotonic(); 0: none */
+    int64_t patient_ns;    /* spent on waiting for memory where a spool had room */
     size_t count;
     struct tz_mirror_lane lanes[TZ_MIRROR_MAX_STORES];
 };

@@ -9,6 +9,9 @@
 
 #include "tozai/util/banned.h"
 
+/* Beside the patience that it is given, a run waits this part of its time for memory. */
+#define PATIENCE_SHARE 4
+
 static void item_free(struct tz_mirror_item *item)
 {
     tz_mirror_spool_drop(item);
@@ -57,6 +60,22 @@ static void finish(struct tz_mirror *mirror, struct tz_mirror_item *item, bool s
     tz_mirror_items_add(&mirror->results, item);
 }
 
+/* Locked: an object counts in a lane's memory from now on; what comes back from a file counts for
+ * this lane alone. */
+static void enter_memory(struct tz_mirror_lane *lane, const struct tz_mirror_item *item)
+{
+    lane->queue_bytes += item->weight;
+    if (item->back || item->blob->queues++ == 0)
+        lane->mirror->memory_bytes += item->weight;
+}
+
+static void leave_memory(struct tz_mirror_lane *lane, const struct tz_mirror_item *item)
+{
+    lane->queue_bytes -= item->weight;
+    if (item->back || --item->blob->queues == 0)
+        lane->mirror->memory_bytes -= item->weight;
+}
+
 /* Locked: an object of the queue will not be written. */
 static void leave_queue(struct tz_mirror_lane *lane, const struct tz_mirror_item *item)
 {
@@ -64,7 +83,7 @@ static void leave_queue(struct tz_mirror_lane *lane, const struct tz_mirror_item
         lane->spool.waiting--;
         lane->spool.bytes -= item->weight;
     } else {
-        lane->queue_bytes -= item->weight;
+        leave_memory(lane, item);
     }
 }
 
@@ -150,9 +169,29 @@ static uint64_t most_bytes(const struct tz_mirror_lane *lane)
     return lane->local ? options->queue_bytes : options->remote_queue_bytes;
 }
 
+/* In what all queues may hold together. */
+static bool fits_total(const struct tz_mirror *mirror, uint64_t bytes)
+{
+    const uint64_t most = mirror->options.total_queue_bytes;
+    return most == 0 || mirror->memory_bytes + bytes <= most;
+}
+
+static bool fits_queue(const struct tz_mirror_lane *lane, uint64_t bytes)
+{
+    return lane->queue_bytes + bytes <= most_bytes(lane);
+}
+
 static bool fits_memory(const struct tz_mirror_lane *lane, uint64_t bytes)
 {
-    return lane->queue_bytes == 0 || lane->queue_bytes + bytes <= most_bytes(lane);
+    return lane->queue_bytes == 0 || (fits_queue(lane, bytes) && fits_total(lane->mirror, bytes));
+}
+
+/* It has less than its part of what all may hold: what is in the way is in the others' queues. */
+static bool is_modest(const struct tz_mirror_lane *lane, uint64_t bytes)
+{
+    const struct tz_mirror *mirror = lane->mirror;
+    return fits_queue(lane, bytes) &&
+           lane->queue_bytes + bytes <= mirror->options.total_queue_bytes / mirror->count;
 }
 
 /*
@@ -185,9 +224,9 @@ static int unspool(struct tz_mirror_lane *lane, struct tz_mirror_item *item, str
     if (!item->file)
         return 0;
     lane->spool.waiting--;
-    lane->queue_bytes += item->weight;
     lane->spool.back += item->weight;
     item->back = true;
+    enter_memory(lane, item);
     tz_mirror_unlock(lane->mirror);
     int status = tz_mirror_spool_read(item, err);
     tz_mirror_lock(lane->mirror);
@@ -210,7 +249,7 @@ static void write_next(struct tz_mirror_lane *lane)
     tz_mirror_lock(mirror);
     lane->busy--;
     lane->alone = false;
-    lane->queue_bytes -= item->weight;
+    leave_memory(lane, item);
     lane->spool.back -= item->back ? item->weight : 0;
     finish(mirror, item, stored);
     if (!stored)
@@ -255,7 +294,15 @@ static int add_item(struct tz_mirror_items *items, const char *name, struct tz_b
 /* Behind objects that wait in files, and where there is no room in memory. */
 static bool belongs_in_spool(const struct tz_mirror_lane *lane, uint64_t bytes)
 {
-    return lane->spool.waiting > 0 || !fits_memory(lane, bytes);
+    return lane->spool.waiting > 0 || (!fits_memory(lane, bytes) && !is_modest(lane, bytes));
+}
+
+/* Locked: is there a place for an object in a lane's memory, or else in its spool? */
+static bool takes(const struct tz_mirror_lane *lane, uint64_t bytes)
+{
+    if (belongs_in_spool(lane, bytes))
+        return lane->spool.folder && tz_mirror_spool_has_room(lane, bytes);
+    return fits_memory(lane, bytes);
 }
 
 /* Locked: does every store that is not out have a place for its item? */
@@ -263,11 +310,43 @@ static bool has_room(struct tz_mirror *mirror, const struct tz_mirror_items *ite
 {
     for (const struct tz_mirror_item *item = items->first; item; item = item->next) {
         const struct tz_mirror_lane *lane = &mirror->lanes[item->store];
-        if (!lane->out && !item->file && belongs_in_spool(lane, item->weight) &&
-            !(lane->spool.folder && tz_mirror_spool_has_room(lane, item->weight)))
+        if (!lane->out && !item->file && !takes(lane, item->weight))
             return false;
     }
     return true;
+}
+
+/* Locked: would a store take its item into its spool? */
+static bool would_spool(struct tz_mirror *mirror, const struct tz_mirror_items *items)
+{
+    for (const struct tz_mirror_item *item = items->first; item; item = item->next) {
+        const struct tz_mirror_lane *lane = &mirror->lanes[item->store];
+        if (!lane->out && lane->spool.folder && !item->file && belongs_in_spool(lane, item->weight))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Locked: wait for memory instead of files, as long as that is short beside the whole.  Stores that
+ * are equally fast lag behind each other by turns, and a file costs more than a moment.
+ */
+static void wait_for_memory(struct tz_mirror *mirror, const struct tz_mirror_items *items)
+{
+    int64_t begin_ns = tz_monotonic(), now_ns = begin_ns;
+
+    if (mirror->options.patience_ms == 0)
+        return;
+    if (mirror->first_put_ns == 0)
+        mirror->first_put_ns = begin_ns;
+    int64_t most_ns = (int64_t)mirror->options.patience_ms * (TZ_SECOND_NS / 1000) +
+                      (begin_ns - mirror->first_put_ns) / PATIENCE_SHARE;
+    int64_t end_ns = begin_ns + most_ns - mirror->patient_ns;
+    while (now_ns < end_ns && would_spool(mirror, items) && !tz_interrupted()) {
+        tz_mirror_wait(mirror, end_ns - now_ns);
+        now_ns = tz_monotonic();
+    }
+    mirror->patient_ns += now_ns - begin_ns;
 }
 
 /* Locked: wait until every usable store of the mask has room. */
@@ -329,7 +408,7 @@ static void queue_item(struct tz_mirror *mirror, struct tz_mirror_item *item)
     if (item->file)
         lane->spool.waiting++;
     else
-        lane->queue_bytes += item->weight;
+        enter_memory(lane, item);
     if (lane->out) {
         leave_queue(lane, item);
         finish(mirror, item, false);
@@ -358,6 +437,7 @@ int tz_mirror_put(struct tz_mirror *mirror, const char *name, struct tz_blob *bl
             return -1;
 
     tz_mirror_lock(mirror);
+    wait_for_memory(mirror, &items);
     int status;
     do
         status = wait_for_room(mirror, mask, &items, err);

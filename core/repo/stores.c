@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define REMOTE_PACKS 6U
+#define TOTAL_PACKS  8U /* whatever each store lacks */
+#define PATIENCE_MS  2000U
 #define SOON_S       4U
 
 int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
@@ -27,12 +29,14 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
     }
     if (count == 0)
         return tz_fail(err, TZ_INVALID, "there is no store '%s' in '%s'", only_store, config->file);
+    uint64_t pack_size = config->pack_size ? config->pack_size : TZ_PACK_SIZE_USUAL;
     /* One pack on its way to each store; the next one waits in the packer. */
-    options.queue_bytes = (config->pack_size ? config->pack_size : TZ_PACK_SIZE_USUAL) * 3 / 2;
+    options.queue_bytes = pack_size * 3 / 2;
     /* Far away it takes several at once to fill the line. */
-    options.remote_queue_bytes =
-        (config->pack_size ? config->pack_size : TZ_PACK_SIZE_USUAL) * REMOTE_PACKS;
+    options.remote_queue_bytes = pack_size * REMOTE_PACKS;
+    options.total_queue_bytes = pack_size * TOTAL_PACKS;
     options.writers = REMOTE_PACKS;
+    options.patience_ms = PATIENCE_MS;
     options.unordered = "packs/";
     return tz_mirror_open(ret, stores, count, &options, err);
 }

@@ -92,6 +92,12 @@ s3_restore() {
     s3_run "$title" "$name" restore data --target "$target" "$@"
 }
 
+# s3_narrow NAME: the same repository as NAME-narrow, over lines of 64 MiB a second from each store.
+s3_narrow() {
+    mkdir -p "$work/$1-narrow"
+    sed '/^location/a download_limit = 64M' "$work/$1/conf" >"$work/$1-narrow/conf"
+}
+
 s3_requests() {
     wc -l <"$work/requests-$1"
 }
@@ -165,6 +171,12 @@ run_s3() {
     s3_restore 'restore from both' two
     s3_judge 'restore from both by from one, wall' "$(ratio "$wall" "$restore_one")" 1
     s3_judge 'peak memory of a restore, MiB' "$peak" 200
+    s3_narrow one
+    s3_narrow two
+    s3_restore 'restore from one, 64 MiB/s' one-narrow
+    restore_one=$wall
+    s3_restore 'restore from both, 64 MiB/s each' two-narrow
+    s3_judge 'the same over lines of 64 MiB/s' "$(ratio "$wall" "$restore_one")" 1
     s3_run 'content verification of both' two verify --level content
     s3_judge 'peak memory of a verification, MiB' "$peak" 200
 

@@ -19,6 +19,7 @@ struct tz_blob {
     size_t len;
     size_t cap;          /* a multiple of TZ_BLOB_ALIGN */
     unsigned references; /* atomic; the module's */
+    unsigned queues;     /* that it waits in, counted by the one mirror that has it */
 };
 
 /* A blob with room for cap bytes and len 0, held once. */

@@ -8,8 +8,10 @@
  * that were put before it are durable, and before any that was put behind it.  A store that fails
  * for good is *out*: what was queued for it and all later puts are reported as not stored there,
  * and the others go on.  A slow store does not stop a fast one until queue_bytes wait for it in
- * memory and its spool, if it has one (tz_mirror_spool()), is full.  The results of all puts are
- * collected and handed out by tz_mirror_results() on the caller's thread.
+ * memory and its spool, if it has one (tz_mirror_spool()), is full.  Before a put writes to a spool
+ * it waits for memory to become free, as long as such waits have not taken more than patience_ms
+ * and a quarter of the time since the first put.  The results of all puts are collected and handed
+ * out by tz_mirror_results() on the caller's thread.
  *
  * Reading.  The stores are tried in the order of preference (those that are not out and local
  * first, as configured; the others by the time in which they are likely to give it, by how fast
@@ -35,10 +37,14 @@ struct tz_mirror_options {
      */
     uint64_t queue_bytes;
     uint64_t remote_queue_bytes; /* the same for a store that is not local; 0: queue_bytes */
-    const char *unordered;       /* prefix of names whose order does not matter; NULL: none */
-    unsigned writers;            /* of a store that is not local; 0: 1 */
-    unsigned attempts;           /* tries of one operation; 0: 5 */
-    unsigned backoff_ms;         /* first pause between tries; 0: 200 */
+    /* Of all queues together, what several stores wait for counted once; 0: no limit.  An empty
+     * queue takes an object all the same. */
+    uint64_t total_queue_bytes;
+    const char *unordered; /* prefix of names whose order does not matter; NULL: none */
+    unsigned writers;      /* of a store that is not local; 0: 1 */
+    unsigned attempts;     /* tries of one operation; 0: 5 */
+    unsigned backoff_ms;   /* first pause between tries; 0: 200 */
+    unsigned patience_ms;  /* before what has no room is spooled; 0: none at all */
 };
 
 struct tz_mirror;

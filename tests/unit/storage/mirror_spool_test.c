@@ -16,10 +16,14 @@ struct spooled {
 };
 
 /* West has room for two objects in memory, and a spool. */
-static void open_spooled(struct spooled *spooled, uint64_t max_bytes)
+static void open_patient(struct spooled *spooled, uint64_t max_bytes, unsigned patience_ms,
+                         uint64_t total_bytes)
 {
-    const struct tz_mirror_options options = {
-        .queue_bytes = 5 * OBJECT / 2, .unordered = "packs/", .writers = 2};
+    const struct tz_mirror_options options = {.queue_bytes = 5 * OBJECT / 2,
+                                              .total_queue_bytes = total_bytes,
+                                              .unordered = "packs/",
+                                              .writers = 2,
+                                              .patience_ms = patience_ms};
     struct tz_error err = {0};
     char base[] = "/tmp/tozai-spool-XXXXXX";
 
@@ -29,7 +33,13 @@ static void open_spooled(struct spooled *spooled, uint64_t max_bytes)
     fixture_open(&spooled->fixture, &options);
     if (tz_mirror_spool(spooled->fixture.mirror, WEST, spooled->folder, max_bytes, &err))
         fail_msg("%s", err.message);
-    faulty_store_plan(spooled->fixture.faulty[WEST], &(struct faulty_plan){.calls = FAULTY_PUT});
+    for (size_t i = 0; i < TZ_COUNT(spooled->fixture.faulty); i++)
+        faulty_store_plan(spooled->fixture.faulty[i], &(struct faulty_plan){.calls = FAULTY_PUT});
+}
+
+static void open_spooled(struct spooled *spooled, uint64_t max_bytes)
+{
+    open_patient(spooled, max_bytes, 0, 0);
 }
 
 static unsigned count_files(const struct spooled *spooled)
@@ -102,6 +112,13 @@ static void assert_content(struct spooled *spooled, const char *prefix)
     }
 }
 
+static void await_inside(struct spooled *spooled, size_t store, const char *name)
+{
+    for (unsigned i = 0; i < 500 && !is_inside(&spooled->fixture, store, name); i++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    assert_true(is_inside(&spooled->fixture, store, name));
+}
+
 static void a_store_that_stands_still_does_not_stop_the_other(void **state)
 {
     (void)state;
@@ -113,9 +130,7 @@ static void a_store_that_stands_still_does_not_stop_the_other(void **state)
     assert_int_equal(count_files(&spooled), PUTS - 2);
     assert_int_equal(stat(spooled.folder, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
-    for (unsigned i = 0; i < 500 && !is_inside(&spooled.fixture, EAST, "packs/39"); i++)
-        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    assert_true(is_inside(&spooled.fixture, EAST, "packs/39"));
+    await_inside(&spooled, EAST, "packs/39");
     assert_false(is_inside(&spooled.fixture, WEST, "packs/39"));
 
     faulty_store_let_go(spooled.fixture.faulty[WEST]);
@@ -123,6 +138,37 @@ static void a_store_that_stands_still_does_not_stop_the_other(void **state)
     assert_int_equal(count_files(&spooled), 0);
     assert_int_equal(count_stored(&spooled, WEST), PUTS);
     assert_content(&spooled, "packs/");
+    close_spooled(&spooled);
+}
+
+static void a_store_that_is_a_little_slower_needs_no_files(void **state)
+{
+    (void)state;
+    struct spooled spooled;
+    open_patient(&spooled, 100 * OBJECT, 600000, 0);
+    faulty_store_plan(spooled.fixture.faulty[WEST],
+                      &(struct faulty_plan){.calls = FAULTY_PUT, .delay_ms = 5});
+    for (unsigned n = 0; n < PUTS; n++) {
+        put_all(&spooled, "packs/", n, n + 1);
+        assert_int_equal(count_files(&spooled), 0);
+    }
+    assert_int_equal(tz_mirror_flush(spooled.fixture.mirror, NULL), 0);
+    assert_int_equal(count_stored(&spooled, WEST), PUTS);
+    assert_content(&spooled, "packs/");
+    close_spooled(&spooled);
+}
+
+static void patience_ends(void **state)
+{
+    (void)state;
+    struct spooled spooled;
+    open_patient(&spooled, 100 * OBJECT, 50, 0);
+    faulty_store_hold(spooled.fixture.faulty[WEST]);
+    put_all(&spooled, "packs/", 0, PUTS);
+    assert_int_equal(count_files(&spooled), PUTS - 2);
+    faulty_store_let_go(spooled.fixture.faulty[WEST]);
+    assert_int_equal(tz_mirror_flush(spooled.fixture.mirror, NULL), 0);
+    assert_int_equal(count_stored(&spooled, WEST), PUTS);
     close_spooled(&spooled);
 }
 
@@ -172,13 +218,14 @@ static void *let_go_later(void *arg)
     return NULL;
 }
 
-/* The put that finds no room waits until the store goes on. */
-static void assert_waits(struct spooled *spooled, unsigned n)
+/* The put that finds no room waits until this store goes on. */
+static void assert_waits(struct spooled *spooled, unsigned n, size_t store)
 {
     pthread_t thread;
     struct timespec begin, end;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
-    assert_int_equal(pthread_create(&thread, NULL, let_go_later, spooled->fixture.faulty[WEST]), 0);
+    assert_int_equal(pthread_create(&thread, NULL, let_go_later, spooled->fixture.faulty[store]),
+                     0);
     put_all(spooled, "packs/", n, n + 1);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -193,8 +240,52 @@ static void a_full_spool_makes_puts_wait(void **state)
     faulty_store_hold(spooled.fixture.faulty[WEST]);
     put_all(&spooled, "packs/", 0, 5);
     assert_int_equal(count_files(&spooled), 3);
-    assert_waits(&spooled, 5);
+    assert_waits(&spooled, 5, WEST);
     put_all(&spooled, "packs/", 6, PUTS);
+    assert_int_equal(tz_mirror_flush(spooled.fixture.mirror, NULL), 0);
+    assert_int_equal(count_stored(&spooled, WEST), PUTS);
+    assert_content(&spooled, "packs/");
+    close_spooled(&spooled);
+}
+
+/* West keeps the first two objects in memory, so east may have only one other, though not two of
+ * its own would be too many. */
+static void different_objects_in_memory_are_few(void **state)
+{
+    (void)state;
+    struct spooled spooled;
+    open_patient(&spooled, 100 * OBJECT, 0, 7 * OBJECT / 2);
+    faulty_store_hold(spooled.fixture.faulty[WEST]);
+    put_all(&spooled, "packs/", 0, 2);
+    await_inside(&spooled, EAST, "packs/01");
+    faulty_store_hold(spooled.fixture.faulty[EAST]);
+    put_all(&spooled, "packs/", 2, 3);
+    assert_int_equal(count_files(&spooled), 1);
+    assert_waits(&spooled, 3, EAST);
+    faulty_store_let_go(spooled.fixture.faulty[WEST]);
+    put_all(&spooled, "packs/", 4, PUTS);
+    assert_int_equal(tz_mirror_flush(spooled.fixture.mirror, NULL), 0);
+    assert_int_equal(count_stored(&spooled, WEST), PUTS);
+    assert_content(&spooled, "packs/");
+    close_spooled(&spooled);
+}
+
+/* What both have still to write counts once, and who has little waits instead of writing files. */
+static void a_store_that_is_ahead_writes_no_files(void **state)
+{
+    (void)state;
+    struct spooled spooled;
+    open_patient(&spooled, 100 * OBJECT, 0, 5 * OBJECT / 2);
+    faulty_store_hold(spooled.fixture.faulty[WEST]);
+    faulty_store_hold(spooled.fixture.faulty[EAST]);
+    put_all(&spooled, "packs/", 0, 2);
+    assert_int_equal(count_files(&spooled), 0);
+    faulty_store_let_go(spooled.fixture.faulty[EAST]);
+    await_inside(&spooled, EAST, "packs/01");
+    put_all(&spooled, "packs/", 2, PUTS);
+    await_inside(&spooled, EAST, "packs/39");
+    assert_int_equal(count_files(&spooled), PUTS - 2);
+    faulty_store_let_go(spooled.fixture.faulty[WEST]);
     assert_int_equal(tz_mirror_flush(spooled.fixture.mirror, NULL), 0);
     assert_int_equal(count_stored(&spooled, WEST), PUTS);
     assert_content(&spooled, "packs/");
@@ -210,7 +301,7 @@ static void without_a_place_for_files_puts_wait(void **state)
     faulty_store_hold(spooled.fixture.faulty[WEST]);
     put_all(&spooled, "packs/", 0, 2);
     assert_int_equal(rmdir(spooled.folder), 0);
-    assert_waits(&spooled, 2);
+    assert_waits(&spooled, 2, WEST);
     put_all(&spooled, "packs/", 3, PUTS);
     assert_int_equal(tz_mirror_flush(spooled.fixture.mirror, NULL), 0);
     assert_int_equal(count_stored(&spooled, WEST), PUTS);
@@ -287,9 +378,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_that_stands_still_does_not_stop_the_other),
+        cmocka_unit_test(a_store_that_is_a_little_slower_needs_no_files),
+        cmocka_unit_test(patience_ends),
         cmocka_unit_test(files_are_their_owners_alone),
         cmocka_unit_test(the_order_stays),
         cmocka_unit_test(a_full_spool_makes_puts_wait),
+        cmocka_unit_test(different_objects_in_memory_are_few),
+        cmocka_unit_test(a_store_that_is_ahead_writes_no_files),
         cmocka_unit_test(without_a_place_for_files_puts_wait),
         cmocka_unit_test(what_waits_for_a_store_that_goes_out_is_removed),
         cmocka_unit_test(a_file_that_was_changed_is_not_stored),

@@ -1,8 +1,15 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "tozai/storage/blob.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tozai/util/banned.h"
+
+/* Memory of so much is mapped at once where the kernel can, instead of page by page. */
+#define HUGE_PAGE ((size_t)2 << 20)
 
 int tz_blob_new(struct tz_blob **ret, size_t cap, struct tz_error *err)
 {
@@ -13,9 +20,12 @@ int tz_blob_new(struct tz_blob **ret, size_t cap, struct tz_error *err)
         return tz_fail_nomem(err);
     blob->references = 1;
     blob->cap = TZ_MAX((cap + TZ_BLOB_ALIGN - 1) & ~(TZ_BLOB_ALIGN - 1), TZ_BLOB_ALIGN);
-    blob->data = aligned_alloc(TZ_BLOB_ALIGN, blob->cap);
-    if (!blob->data)
+    void *data = NULL;
+    if (posix_memalign(&data, blob->cap >= HUGE_PAGE ? HUGE_PAGE : TZ_BLOB_ALIGN, blob->cap))
         return tz_fail_nomem(err);
+    blob->data = data;
+    if (blob->cap >= HUGE_PAGE) /* a pack is filled from one end to the other */
+        (void)madvise(blob->data, blob->cap / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     *ret = TZ_TAKE(blob);
     return 0;
 }

@@ -146,6 +146,7 @@ static int open_source(struct run *run, struct tz_error *err)
     TZ_SCOPED(never_clear) struct never never = {0};
     struct tz_source_options options = {
         .config = run->options->source,
+        .all_new = !run->last,
         .warn = source_warning,
         .warn_arg = &run->warnings,
     };

@@ -122,6 +122,20 @@ static int stat_item(struct tz_directory *dir, bool *ret_gone, struct tz_error *
     return 0;
 }
 
+/* Open what is known to be a file, and stat what is open: that spares the look at a name that will
+ * be opened anyway.  False: it is to be looked at first, as always. */
+static bool open_first(struct tz_item *item)
+{
+    item->fd = tz_directory_open_item(item, O_RDONLY);
+    if (item->fd < 0)
+        return false;
+    if (statx(item->fd, "", AT_EMPTY_PATH, TZ_STATX_MASK, &item->st) == 0 &&
+        S_ISREG(item->st.stx_mode))
+        return true;
+    tz_directory_close_item(item);
+    return false;
+}
+
 /* Should the walk go into the item, a directory? */
 static bool may_descend(const struct tz_directory *dir)
 {
@@ -138,6 +152,7 @@ static int take_name(struct tz_directory *dir, const struct tz_listed *name, str
     bool is_directory = name->type == DT_DIR;
 
     *ret_given = false;
+    tz_directory_close_item(item);
     if (tz_dirstack_path(&dir->stack, name->text, name->len, err))
         return -1;
     *item = (struct tz_item){.at = tz_dirstack_top(&dir->stack)->fd,
@@ -152,6 +167,8 @@ static int take_name(struct tz_directory *dir, const struct tz_listed *name, str
     if (tz_ignore_match(dir->ignore, (const char *)dir->stack.path.data, dir->stack.path.len,
                         is_directory))
         return 0;
+    if (dir->all_new && name->type == DT_REG)
+        stat_done = open_first(item);
     if (!stat_done && (stat_item(dir, &gone, err) || gone))
         return gone ? 0 : -1;
 
@@ -308,6 +325,7 @@ static int directory_open(void **ret, const struct tz_source_options *options, s
     dir->exclude_caches = config->exclude_caches;
     dir->exclude_nodump = config->exclude_nodump;
     dir->one_file_system = config->one_file_system;
+    dir->all_new = options->all_new;
     if (options->scratch) {
         dir->scratch = strdup(options->scratch);
         if (!dir->scratch)

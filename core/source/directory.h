@@ -28,7 +28,7 @@ struct tz_item {
     const char *name; /* in it */
     size_t name_len;  /* of the last component of the path */
     bool follow;      /* a configured path: it stands for what it leads to */
-    int fd;           /* of a directory that load() has opened, or -1 */
+    int fd;           /* of a directory that load() has opened, of a file that next() has; or -1 */
     struct statx st;
 };
 
@@ -36,6 +36,7 @@ struct tz_directory {
     tz_source_warn_fn *warn;
     void *warn_arg;
     bool exclude_caches, exclude_nodump, one_file_system;
+    bool all_new;
     char *scratch;
     int64_t start_ns;
     struct tz_identity *never;

@@ -119,15 +119,16 @@ static uint32_t page_size(const struct tz_entry *entry, int fd)
                            entry->size);
 }
 
-static int load_file(struct tz_directory *dir, struct tz_entry *entry, struct tz_input **ret_input,
-                     struct tz_error *err)
+/* Open the item, unless next() has.  0 or 1 as load(). */
+static int open_file(struct tz_directory *dir, struct tz_entry *entry, struct tz_error *err)
 {
+    struct tz_item *item = &dir->item;
     struct statx st;
-    TZ_SCOPED(tz_scoped_fd) int fd = tz_directory_open_item(&dir->item, O_RDONLY);
 
-    if (fd < 0)
-        return open_failed(dir, errno, err);
-    if (statx(fd, "", AT_EMPTY_PATH, TZ_STATX_MASK, &st))
+    if (item->fd >= 0)
+        return 0;
+    item->fd = tz_directory_open_item(item, O_RDONLY);
+    if (item->fd < 0 || statx(item->fd, "", AT_EMPTY_PATH, TZ_STATX_MASK, &st))
         return open_failed(dir, errno, err);
     if (!S_ISREG(st.stx_mode)) {
         struct tz_error why = {0};
@@ -135,15 +136,25 @@ static int load_file(struct tz_directory *dir, struct tz_entry *entry, struct tz
         return leave_out(dir, &why);
     }
     take_new_stat(dir, entry, &st);
-    if (load_open(dir, entry, fd, err))
-        return -1;
+    item->st = st;
+    return 0;
+}
+
+static int load_file(struct tz_directory *dir, struct tz_entry *entry, struct tz_input **ret_input,
+                     struct tz_error *err)
+{
+    struct tz_item *item = &dir->item;
+
+    int status = open_file(dir, entry, err);
+    if (status || load_open(dir, entry, item->fd, err))
+        return status ? status : -1;
 
     struct tz_file_input_options options = {
-        .block_size = page_size(entry, fd),
+        .block_size = page_size(entry, item->fd),
         .size = entry->size,
-        .sparse = st.stx_blocks * 512 < st.stx_size,
+        .sparse = item->st.stx_blocks * 512 < item->st.stx_size,
     };
-    return tz_file_input_new(ret_input, TZ_TAKE_FD(fd), &st, &options, err);
+    return tz_file_input_new(ret_input, TZ_TAKE_FD(item->fd), &item->st, &options, err);
 }
 
 int tz_directory_load(void *state, struct tz_entry *entry, struct tz_input **ret_input,

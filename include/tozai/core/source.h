@@ -23,6 +23,7 @@ struct tz_source_options {
     /* Absolute paths that are never backed up: the stores' and the state directory. */
     const char *const *never;
     size_t never_count;
+    bool all_new;            /* no entry is known: load() will be called for each */
     tz_source_warn_fn *warn; /* called on the thread that calls next, load or tz_input_finish */
     void *warn_arg;
 };

@@ -482,6 +482,15 @@ static void hard_links_name_the_first(void **state)
     tz_test_entries_clear(&entries);
 }
 
+/* Files are opened by load() alone, some time after next(). */
+static struct tz_source_fixture *let_load_open(void **state)
+{
+    struct tz_source_fixture *f = *state;
+
+    f->options.all_new = false;
+    return f;
+}
+
 static void load_of(struct tz_source *source, struct tz_entry *entry, int expected)
 {
     struct tz_input *input = NULL;
@@ -495,7 +504,7 @@ static void load_of(struct tz_source *source, struct tz_entry *entry, int expect
 
 static void another_name_takes_the_place_of_a_first_that_vanished(void **state)
 {
-    struct tz_source_fixture *f = *state;
+    struct tz_source_fixture *f = let_load_open(state);
     struct tz_entry entry = {0};
 
     tz_fixture_file(f, "source/a", "content");
@@ -539,7 +548,7 @@ static void what_vanishes_unseen_was_never_there(void **state)
 
 static void what_vanishes_before_load_is_a_warning(void **state)
 {
-    struct tz_source_fixture *f = *state;
+    struct tz_source_fixture *f = let_load_open(state);
     struct tz_entry entry = {0};
     bool done = false;
 
@@ -567,7 +576,7 @@ static void what_vanishes_before_load_is_a_warning(void **state)
 
 static void what_becomes_a_link_is_not_followed(void **state)
 {
-    struct tz_source_fixture *f = *state;
+    struct tz_source_fixture *f = let_load_open(state);
     struct tz_entry entry = {0};
     bool done = false;
 
@@ -591,7 +600,7 @@ static void what_becomes_a_link_is_not_followed(void **state)
 
 static void what_becomes_a_fifo_does_not_block(void **state)
 {
-    struct tz_source_fixture *f = *state;
+    struct tz_source_fixture *f = let_load_open(state);
     struct tz_entry entry = {0};
     TZ_SCOPED(tz_scoped_free) char *path = tz_fixture_path(f, "source/a");
 
@@ -626,7 +635,7 @@ static void a_replaced_directory_is_not_walked(void **state)
 
 static void a_replaced_file_gives_the_new_one(void **state)
 {
-    struct tz_source_fixture *f = *state;
+    struct tz_source_fixture *f = let_load_open(state);
     struct tz_entry entry = {0};
     struct tz_input *input = NULL;
     struct tz_buf text = {0};
@@ -672,6 +681,33 @@ static void make_chain(struct tz_source_fixture *f, int depth)
         dir = next;
     }
     assert_int_equal(close(dir), 0);
+}
+
+static void what_next_has_opened_is_what_load_reads(void **state)
+{
+    struct tz_source_fixture *f = *state;
+    struct tz_entry entry = {0};
+    struct tz_input *input = NULL;
+    struct tz_buf text = {0};
+    bool changed = false;
+
+    f->options.all_new = true;
+    tz_fixture_file(f, "source/a", "old");
+    tz_fixture_file(f, "new", "the new content");
+    struct tz_source *source = tz_test_source(&f->options);
+    tz_fixture_next(source, &entry, "a");
+    uint64_t ino = entry.ino;
+    tz_fixture_rename(f, "new", "source/a");
+    assert_int_equal(tz_source_load(source, &entry, &input, NULL), 0);
+    tz_test_read(input, 4, &text);
+    assert_int_equal(text.len, 3);
+    assert_memory_equal(text.data, "old", 3);
+    assert_int_equal(tz_input_finish(input, &entry, &changed, NULL), 0);
+    assert_int_equal(entry.ino, ino);
+    tz_buf_clear(&text);
+    tz_input_free(input);
+    tz_entry_clear(&entry);
+    tz_source_free(source);
 }
 
 static void deep_trees_need_few_descriptors(void **state)
@@ -928,8 +964,20 @@ static void pages_are_recognized(void **state)
     tz_source_free(source);
 }
 
+/* Each test runs both ways: what next() opens for itself, and what load() opens. */
+static bool all_new;
+
+static int set_up(void **state)
+{
+    int failed = tz_source_fixture_set_up(state);
+    struct tz_source_fixture *f = *state;
+
+    f->options.all_new = all_new;
+    return failed;
+}
+
 #define TEST(function)                                                                             \
-    cmocka_unit_test_setup_teardown(function, tz_source_fixture_set_up, tz_source_fixture_tear_down)
+    cmocka_unit_test_setup_teardown(function, set_up, tz_source_fixture_tear_down)
 
 int main(void)
 {
@@ -957,6 +1005,7 @@ int main(void)
         TEST(what_becomes_a_fifo_does_not_block),
         TEST(a_replaced_directory_is_not_walked),
         TEST(a_replaced_file_gives_the_new_one),
+        TEST(what_next_has_opened_is_what_load_reads),
         TEST(deep_trees_need_few_descriptors),
         TEST(a_moved_directory_is_noticed_on_the_way_back),
         TEST(another_directory_does_not_pass_for_the_moved_one),
@@ -966,5 +1015,7 @@ int main(void)
         TEST(a_file_that_ends_early_has_changed),
         TEST(pages_are_recognized),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("some known", tests, NULL, NULL);
+    all_new = true;
+    return failed + cmocka_run_group_tests_name("all new", tests, NULL, NULL);
 }

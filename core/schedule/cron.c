@@ -1,7 +1,6 @@
-#include "zone.h"
-
 #include "tozai/core/schedule.h"
-#include "tozai/util/time.h"
+
+#include "tozai/util/civil.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -181,95 +180,57 @@ int tz_cron_parse(struct tz_cron *ret, const char *text, struct tz_error *err)
 
 static bool matches_day(const struct tz_cron *cron, int64_t number)
 {
-    int year, month, day;
+    int64_t year;
+    int month, day;
     int64_t weekday = ((number + 4) % 7 + 7) % 7; /* 1970-01-01 was a Thursday */
 
-    tz_day_date(number, &year, &month, &day);
+    tz_date_of_days(number, &year, &month, &day);
     bool by_day = cron->days >> day & 1;
     bool by_weekday = cron->weekdays >> weekday & 1;
     return (cron->months >> month & 1) &&
            (cron->either_day ? by_day || by_weekday : by_day && by_weekday);
 }
 
-/* The moment of a local time with (1) or without (0) summer time; false if it is another one. */
-static bool find_moment(int64_t number, int hour, int minute, int summer, time_t *ret)
+/* *best_ns: the earliest so far that lies behind after_ns; INT64_MAX: none. */
+static void consider_time(const struct tz_cron *cron, const struct tz_zone *zone, int64_t day,
+                          int hour, int minute, int64_t after_ns, int64_t *best_ns)
 {
-    int year, month, day;
+    int64_t moments[2];
+    int count = tz_zone_moments(zone, day, hour, minute, moments);
 
-    tz_day_date(number, &year, &month, &day);
-    struct tm local = {.tm_year = year - 1900,
-                       .tm_mon = month - 1,
-                       .tm_mday = day,
-                       .tm_hour = hour,
-                       .tm_min = minute,
-                       .tm_isdst = summer};
-    *ret = mktime(&local);
-    return local.tm_mday == day && local.tm_hour == hour && local.tm_min == minute;
+    for (int i = 0; i < (cron->every_hour ? count : 1); i++)
+        if (moments[i] > after_ns)
+            *best_ns = TZ_MIN(*best_ns, moments[i]);
 }
 
-/* Take the moment if it lies behind after and before the best one so far. */
-static void consider(time_t moment, time_t after, time_t *best)
+static int64_t first_of_day(const struct tz_cron *cron, const struct tz_zone *zone, int64_t day,
+                            int64_t after_ns)
 {
-    if (moment > after && (*best < 0 || moment < *best))
-        *best = moment;
-}
+    int64_t best_ns = INT64_MAX;
 
-static void consider_time(const struct tz_cron *cron, int64_t day, int hour, int minute,
-                          time_t after, time_t *best)
-{
-    time_t moments[2];
-    bool plain = find_moment(day, hour, minute, 0, &moments[0]);
-    bool summer = find_moment(day, hour, minute, 1, &moments[1]);
-
-    /* Twice: the earlier one is that of summer time.  Skipped: by the clock before the change. */
-    if (plain && summer && moments[0] != moments[1]) {
-        consider(TZ_MIN(moments[0], moments[1]), after, best);
-        if (cron->every_hour)
-            consider(TZ_MAX(moments[0], moments[1]), after, best);
-    } else {
-        consider(summer && !plain ? moments[1] : moments[0], after, best);
-    }
-}
-
-static time_t first_of_day(const struct tz_cron *cron, int64_t day, time_t after)
-{
-    time_t best = -1;
-
-    for (int hour = 0; hour < 24; hour++) {
+    if (!matches_day(cron, day))
+        return best_ns;
+    for (int hour = 0; hour < 24; hour++)
         for (int minute = 0; minute < 60 && (cron->hours >> hour & 1); minute++)
             if (cron->minutes >> minute & 1)
-                consider_time(cron, day, hour, minute, after, &best);
-    }
-    return best;
+                consider_time(cron, zone, day, hour, minute, after_ns, &best_ns);
+    return best_ns;
 }
 
-static int find_next(const struct tz_cron *cron, int64_t after_ns, int64_t *ret_ns,
-                     struct tz_error *err)
+int tz_cron_next(const struct tz_cron *cron, const struct tz_zone *zone, int64_t after_ns,
+                 int64_t *ret_ns, struct tz_error *err)
 {
-    time_t after = (time_t)(after_ns / TZ_SECOND_NS - (after_ns % TZ_SECOND_NS < 0));
-    int64_t today;
+    struct tz_local_time now;
+    int64_t found_ns = INT64_MAX;
 
-    if (tz_day_of(after_ns, &today, NULL, err))
-        return -1;
+    tz_zone_local(zone, after_ns, &now);
     /* A skipped time of yesterday may come today. */
-    for (int64_t day = today - 1; day < today + SEARCH_DAYS; day++) {
-        time_t found = matches_day(cron, day) ? first_of_day(cron, day, after) : -1;
-        if (found < 0)
-            continue;
-        *ret_ns = (int64_t)found * TZ_SECOND_NS;
-        return 0;
-    }
-    return tz_fail(err, TZ_INVALID, "the cron expression does not fire within forty years");
-}
-
-int tz_cron_next(const struct tz_cron *cron, const char *zone, int64_t after_ns, int64_t *ret_ns,
-                 struct tz_error *err)
-{
-    struct tz_process_zone entered;
-
-    if (tz_process_zone_enter(&entered, zone, err))
-        return -1;
-    int failed = find_next(cron, after_ns, ret_ns, err);
-    tz_process_zone_leave(&entered);
-    return failed;
+    int64_t day = now.days - 1;
+    for (; day < now.days + SEARCH_DAYS && found_ns == INT64_MAX; day++)
+        found_ns = first_of_day(cron, zone, day, after_ns);
+    if (found_ns == INT64_MAX)
+        return tz_fail(err, TZ_INVALID, "the cron expression does not fire within forty years");
+    /* Where clocks change at midnight, the next day's may be earlier than one that is late. */
+    *ret_ns = TZ_MIN(found_ns, first_of_day(cron, zone, day, after_ns));
+    return 0;
 }

@@ -46,6 +46,7 @@ int tz_schedule_of(const struct tz_config *config, const struct tz_config_source
 int tz_schedule_due(const struct tz_schedule *schedule, int64_t last_ns, int64_t now_ns,
                     struct tz_due *ret, struct tz_error *err)
 {
+    TZ_SCOPED(tz_scoped_zone) struct tz_zone *zone = NULL;
     int64_t due, next;
 
     if (last_ns == 0 || last_ns > now_ns + EARLY_NS) {
@@ -61,8 +62,9 @@ int tz_schedule_due(const struct tz_schedule *schedule, int64_t last_ns, int64_t
         };
         return 0;
     }
-    if (tz_cron_next(&schedule->cron, schedule->zone, last_ns, &due, err) ||
-        tz_cron_next(&schedule->cron, schedule->zone, due, &next, err))
+    if (tz_zone_open(&zone, schedule->zone, err) ||
+        tz_cron_next(&schedule->cron, zone, last_ns, &due, err) ||
+        tz_cron_next(&schedule->cron, zone, due, &next, err))
         return -1;
     *ret = (struct tz_due){.due_ns = due, .from_ns = due, .late_ns = due + grace(next - due)};
     return 0;

@@ -1,7 +1,8 @@
-#include "../schedule/zone.h"
 #include "internal.h"
 
+#include "tozai/util/civil.h"
 #include "tozai/util/time.h"
+#include "tozai/util/zone.h"
 
 #include "tozai/util/banned.h"
 
@@ -16,6 +17,7 @@ static int64_t monday_of(int64_t day)
 struct calendar {
     const struct tz_retention_policy *policy;
     const struct tz_schedule *schedule;
+    const struct tz_zone *zone; /* of both */
     int64_t today;
     int64_t first_ns; /* the oldest point */
 };
@@ -33,14 +35,13 @@ static void count_point(struct tz_status_source *source, struct calendar *calend
     calendar->first_ns = TZ_MIN(calendar->first_ns, time_ns);
 }
 
-static int64_t midnight_of(int64_t day)
+/* When the day begins: a change of the clocks may skip its midnight, or repeat it. */
+static int64_t begin_of(const struct calendar *calendar, int64_t day)
 {
-    struct tm local = {.tm_isdst = -1};
+    int64_t moments[2];
 
-    tz_day_date(day, &local.tm_year, &local.tm_mon, &local.tm_mday);
-    local.tm_year -= 1900;
-    local.tm_mon--;
-    return (int64_t)mktime(&local) * TZ_SECOND_NS;
+    (void)tz_zone_moments(calendar->zone, day, 0, 0, moments);
+    return moments[0];
 }
 
 /* Should there have been a generation in this time? */
@@ -58,7 +59,7 @@ static int was_due(const struct calendar *calendar, const struct tz_status_slot 
         *ret = schedule->every_ns <= slot->end_ns - slot->begin_ns + DAY_NS / 24;
         return 0;
     }
-    if (tz_cron_next(&schedule->cron, schedule->zone, slot->begin_ns - TZ_SECOND_NS, &next, err))
+    if (tz_cron_next(&schedule->cron, calendar->zone, slot->begin_ns - TZ_SECOND_NS, &next, err))
         return -1;
     *ret = next < slot->end_ns;
     return 0;
@@ -71,11 +72,13 @@ static int fill_slots(struct tz_status_slot *slots, size_t count, int64_t last, 
     for (size_t i = 0; i < count; i++) {
         size_t back = count - 1 - i;
         int64_t begin = last - (int64_t)back * step;
+        int64_t year;
         bool due;
 
-        tz_day_date(begin, &slots[i].year, &slots[i].month, &slots[i].day);
-        slots[i].begin_ns = midnight_of(begin);
-        slots[i].end_ns = midnight_of(begin + step);
+        tz_date_of_days(begin, &year, &slots[i].month, &slots[i].day);
+        slots[i].year = (int)year;
+        slots[i].begin_ns = begin_of(calendar, begin);
+        slots[i].end_ns = begin_of(calendar, begin + step);
         if (was_due(calendar, &slots[i], &due, err))
             return -1;
         slots[i].missing = due && slots[i].points == 0 && back > 0 && back < kept;
@@ -86,16 +89,16 @@ static int fill_slots(struct tz_status_slot *slots, size_t count, int64_t last, 
 static int fill(struct tz_status_source *source, struct calendar *calendar, int64_t now_ns,
                 struct tz_error *err)
 {
-    if (tz_day_of(now_ns, &calendar->today, NULL, err))
-        return -1;
+    struct tz_local_time local;
+
+    tz_zone_local(calendar->zone, now_ns, &local);
+    calendar->today = local.days;
     for (size_t i = 0; i < source->point_count; i++) {
         const struct tz_status_point *point = &source->points[i];
-        int64_t day;
         if (!point->complete)
             continue;
-        if (tz_day_of(point->time_ns, &day, NULL, err))
-            return -1;
-        count_point(source, calendar, day, point->time_ns);
+        tz_zone_local(calendar->zone, point->time_ns, &local);
+        count_point(source, calendar, local.days, point->time_ns);
     }
     /* So far back each day and each week keeps a generation, without which none can be missing. */
     const struct tz_retention_policy *policy = calendar->policy;
@@ -113,12 +116,11 @@ int tz_status_fill_calendar(struct tz_status_source *source,
                             const struct tz_schedule *schedule, int64_t now_ns,
                             struct tz_error *err)
 {
+    TZ_SCOPED(tz_scoped_zone) struct tz_zone *zone = NULL;
     struct calendar calendar = {.policy = policy, .schedule = schedule, .first_ns = INT64_MAX};
-    struct tz_process_zone entered;
 
-    if (tz_process_zone_enter(&entered, policy->zone, err))
+    if (tz_zone_open(&zone, policy->zone, err))
         return -1;
-    int failed = fill(source, &calendar, now_ns, err);
-    tz_process_zone_leave(&entered);
-    return failed;
+    calendar.zone = zone;
+    return fill(source, &calendar, now_ns, err);
 }

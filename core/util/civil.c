@@ -1,4 +1,4 @@
-#include "civil.h"
+#include "tozai/util/civil.h"
 
 #include "tozai/util/banned.h"
 

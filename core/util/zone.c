@@ -1,7 +1,6 @@
 #include "zone_private.h"
 
-#include "civil.h"
-
+#include "tozai/util/civil.h"
 #include "tozai/util/file.h"
 #include "tozai/util/time.h"
 
@@ -159,4 +158,19 @@ void tz_zone_local(const struct tz_zone *zone, int64_t time_ns, struct tz_local_
         .offset = offset,
     };
     tz_date_of_days(days, &ret->year, &ret->month, &ret->day);
+}
+
+int tz_zone_moments(const struct tz_zone *zone, int64_t days, int hour, int minute,
+                    int64_t ret_ns[2])
+{
+    int64_t local = days * DAY_SECONDS + hour * INT64_C(3600) + minute * INT64_C(60);
+    /* No clock is a day from Greenwich: these are those before and after a change that matters. */
+    int32_t before = find_offset(zone, local - DAY_SECONDS);
+    int32_t after = find_offset(zone, local + DAY_SECONDS);
+    bool by_before = find_offset(zone, local - before) == before;
+    bool by_after = find_offset(zone, local - after) == after;
+
+    ret_ns[0] = (local - (by_after && !by_before ? after : before)) * TZ_SECOND_NS;
+    ret_ns[1] = (local - after) * TZ_SECOND_NS;
+    return before != after && by_before && by_after ? 2 : 1;
 }

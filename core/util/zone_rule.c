@@ -1,7 +1,6 @@
 #include "zone_rule.h"
 
-#include "civil.h"
-
+#include "tozai/util/civil.h"
 #include "tozai/util/scope.h"
 
 #include <string.h>

@@ -7,14 +7,14 @@
  * is enough.  A time that a change of the clocks skips comes as long after the change; one that
  * comes twice is taken once, unless the hour field begins with '*'.
  *
- * Times are those of the named zone, which is set for the process meanwhile: no other thread may
- * use local times or the environment.
+ * Any number of threads may ask.
  */
 #ifndef TOZAI_CORE_SCHEDULE_H
 #define TOZAI_CORE_SCHEDULE_H
 
 #include "tozai/core/config.h"
 #include "tozai/core/retention.h"
+#include "tozai/util/zone.h"
 
 struct tz_cron {
     uint64_t minutes;                       /* bit i: at minute i */
@@ -25,9 +25,9 @@ struct tz_cron {
 
 /* TZ_INVALID for what is none, and for one that never fires. */
 int tz_cron_parse(struct tz_cron *ret, const char *text, struct tz_error *err) TZ_MUST_CHECK;
-/* The first moment behind after_ns at which it fires; zone "": the system's. */
-int tz_cron_next(const struct tz_cron *cron, const char *zone, int64_t after_ns, int64_t *ret_ns,
-                 struct tz_error *err) TZ_MUST_CHECK;
+/* The first moment behind after_ns at which it fires, by the clocks of the zone. */
+int tz_cron_next(const struct tz_cron *cron, const struct tz_zone *zone, int64_t after_ns,
+                 int64_t *ret_ns, struct tz_error *err) TZ_MUST_CHECK;
 
 struct tz_schedule {
     int64_t every_ns; /* 0: cron */

@@ -37,4 +37,12 @@ struct tz_local_time {
 };
 void tz_zone_local(const struct tz_zone *zone, int64_t time_ns, struct tz_local_time *ret);
 
+/*
+ * The moments at which the clocks show this time, the earlier one first, and how many there are: 1,
+ * or 2 where a change of the clocks repeats it.  For a time that a change skips it is the 1 that
+ * clocks without the change would show it at: so much later than the change.
+ */
+int tz_zone_moments(const struct tz_zone *zone, int64_t days, int hour, int minute,
+                    int64_t ret_ns[2]);
+
 #endif

@@ -1,8 +1,8 @@
 #include "tozai/util/zone.h"
 
-#include "core/util/civil.h"
 #include "core/util/zone_rule.h"
 #include "tozai/util/buf.h"
+#include "tozai/util/civil.h"
 #include "tozai/util/file.h"
 #include "tozai/util/time.h"
 
@@ -376,6 +376,38 @@ static void files_that_contradict_themselves_are_refused(void **state)
     }
 }
 
+static void the_moments_of_a_shown_time_are_those_that_show_it(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu",
+                                        "Africa/Casablanca", "UTC"};
+    struct seeded seeded = {.state = 2};
+    size_t repeated = 0;
+
+    for (size_t i = 0; i < TZ_COUNT(names); i++) {
+        struct tz_zone *zone = must_open(names[i]);
+        for (size_t k = 0; k < 20000; k++) {
+            /* Each minute of 2026 may come. */
+            int64_t at_ns =
+                (1767225600 + (int64_t)seeded_below(&seeded, 365 * 1440) * 60) * TZ_SECOND_NS;
+            int64_t moments[2];
+            struct tz_local_time local, other;
+            tz_zone_local(zone, at_ns, &local);
+            int count = tz_zone_moments(zone, local.days, local.hour, local.minute, moments);
+            assert_true(at_ns == moments[0] || (count == 2 && at_ns == moments[1]));
+            if (count == 1)
+                continue;
+            assert_true(moments[0] < moments[1]);
+            tz_zone_local(zone, at_ns == moments[0] ? moments[1] : moments[0], &other);
+            assert_true(local.days == other.days && local.hour == other.hour &&
+                        local.minute == other.minute);
+            repeated++;
+        }
+        tz_zone_free(zone);
+    }
+    assert_true(repeated > 0);
+}
+
 static void a_second_begins_at_its_first_nanosecond(void **state)
 {
     (void)state;
@@ -428,6 +460,7 @@ int main(void)
         cmocka_unit_test(a_zone_that_counts_leap_seconds_is_refused),
         cmocka_unit_test(files_of_the_first_version_are_read),
         cmocka_unit_test(files_that_contradict_themselves_are_refused),
+        cmocka_unit_test(the_moments_of_a_shown_time_are_those_that_show_it),
         cmocka_unit_test(a_second_begins_at_its_first_nanosecond),
         cmocka_unit_test(dates_and_days_are_each_others_inverse),
     };

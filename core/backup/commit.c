@@ -4,13 +4,12 @@
 #include "engine.h"
 
 #include "tozai/core/lock.h"
+#include "tozai/core/packinfo.h"
 #include "tozai/util/time.h"
 
 #include <string.h>
 
-/* A tombstone stands this long after its packs have gone: a younger run need not list packs. */
-#define TOMBSTONE_NS (INT64_C(30) * 24 * 3600 * TZ_SECOND_NS)
-#define HEAD_TAG     1U
+#define HEAD_TAG 1U
 
 /* Store one object everywhere that is still usable; *ret_stores says where it is now. */
 static int put_object(struct tz_repo *repo, const char *name, const struct tz_buf *bytes,
@@ -117,7 +116,7 @@ static int look(struct tz_repo *repo, const struct tz_head *head, bool *ret_good
         *ret_good = head->pack_count == 0 || !bsearch(pack.hash, head->packs, head->pack_count,
                                                       TZ_HASH_SIZE, compare_hashes);
     }
-    if (*ret_good && tz_now() - head->start_ns > TOMBSTONE_NS)
+    if (*ret_good && tz_now() - head->start_ns > TZ_TOMBSTONE_STANDS_NS)
         return look_at_packs(repo, head, err);
     return 0;
 }
@@ -190,7 +189,7 @@ static int look_at_head(struct tz_repo *repo, const struct tz_head *head, uint32
     struct tz_mirror *mirror = tz_repo_mirror(repo);
     char name[TZ_NAME_TEXT];
 
-    if (tz_now() - head->start_ns <= TOMBSTONE_NS)
+    if (tz_now() - head->start_ns <= TZ_TOMBSTONE_STANDS_NS)
         return 0;
     tz_name_head(name, head->source_id, head->time_ns, head->id);
     for (size_t i = 0; i < tz_mirror_count(mirror); i++) {

@@ -2,6 +2,7 @@
 #include "packer.h"
 
 #include "tozai/core/lock.h"
+#include "tozai/util/time.h"
 
 #include <string.h>
 
@@ -110,6 +111,8 @@ static int note_pack(struct tz_packer *packer, struct flight *flight, struct tz_
         return -1;
     for (uint32_t i = 0; i < flight->info.chunk_count; i++)
         tz_idset_remove(&packer->fresh, flight->info.chunks[i].id);
+    if (packer->index_packs == 0)
+        packer->index_since_ns = tz_now();
     if (packer->index_packs++ == 0 && tz_index_begin(&packer->index, err))
         return -1;
     return tz_index_add(&packer->index, &flight->info, err);
@@ -199,6 +202,11 @@ int tz_packer_write_index(struct tz_packer *packer, struct tz_error *err)
 {
     if (packer->index_packs == 0)
         return 0;
+    /* They may have been deleted, and no tombstone tells any more (unindexed.c). */
+    if (tz_now() - packer->index_since_ns >= TZ_TOMBSTONE_STANDS_NS) {
+        (void)tz_fail(err, TZ_FAILED, "packs have waited for an index for too long");
+        return tz_hint(err, "run it again: it looks for them in the stores");
+    }
     packer->index_packs = 0;
     int failed = tz_packer_send_index(packer, &packer->index, all_stores(packer), err);
     tz_buf_reset(&packer->index);

@@ -92,7 +92,8 @@ struct tz_packer {
     struct tz_idset fresh;
     struct tz_buf index;
     uint32_t index_packs;
-    int unindexed_fd; /* -1 in a dry run */
+    int64_t index_since_ns; /* the oldest of them */
+    int unindexed_fd;       /* -1 in a dry run */
     uint64_t unindexed_len;
     bool unindexed_stays;        /* some of it cannot be indexed now */
     struct tz_recycler *buffers; /* of frames */

@@ -13,6 +13,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../repo/internal.h"
 #include "packer.h"
 
 #include "tozai/util/file.h"
@@ -76,9 +77,37 @@ struct recall {
     struct tz_buf body;
 };
 
-/* *ret 0: nobody may refer to the pack. */
-static int find_stores(struct tz_packer *packer, const struct tz_pack_info *info, uint32_t *ret,
-                       struct tz_error *err)
+/* Does the store have the pack still?  While this machine was off, a prune may have condemned and
+ * deleted what no index names, and taken its tombstone away: nothing else would tell. */
+static int is_there(struct tz_packer *packer, size_t i, const struct tz_pack_info *info, bool *ret,
+                    struct tz_error *err)
+{
+    struct tz_mirror *mirror = tz_repo_mirror(packer->repo);
+    struct tz_store_stat stat = {0};
+    struct tz_error why = {0};
+    char name[TZ_NAME_TEXT];
+
+    *ret = true;
+    if (!tz_mirror_usable(mirror, i))
+        return 0;
+    tz_name_pack(name, info->hash);
+    if (!tz_store_stat(tz_mirror_store(mirror, i), name, &stat, &why)) {
+        *ret = stat.exists;
+        return 0;
+    }
+    if (why.kind == TZ_UNAVAILABLE || why.kind == TZ_IO || why.kind == TZ_DENIED) {
+        tz_repo_put_out(packer->repo, i, &why);
+        return 0;
+    }
+    if (err)
+        *err = why;
+    return -1;
+}
+
+/* The catalog's word for it, or what it is after the stores were asked.  *ret 0: nobody may refer
+ * to the pack. */
+static int find_stores(struct tz_packer *packer, const struct tz_pack_info *info, bool ask,
+                       uint32_t *ret, struct tz_error *err)
 {
     struct tz_catalog *catalog = tz_repo_catalog(packer->repo);
     struct tz_catalog_pack pack;
@@ -93,9 +122,16 @@ static int find_stores(struct tz_packer *packer, const struct tz_pack_info *info
         return -1;
     for (size_t i = 0; !pack.condemned && i < tz_mirror_count(tz_repo_mirror(packer->repo)); i++) {
         enum tz_copy_state state = TZ_COPY_UNKNOWN;
-        if (tz_catalog_get_copy(catalog, number, tz_repo_store(packer->repo, i), &state, err))
+        int64_t store = tz_repo_store(packer->repo, i);
+        bool there = true;
+        if (tz_catalog_get_copy(catalog, number, store, &state, err))
             return -1;
-        *ret |= state == TZ_COPY_PRESENT ? UINT32_C(1) << i : 0;
+        if (state != TZ_COPY_PRESENT)
+            continue;
+        if ((ask && is_there(packer, i, info, &there, err)) ||
+            (!there && tz_catalog_set_copy(catalog, number, store, TZ_COPY_MISSING, err)))
+            return -1;
+        *ret |= there ? UINT32_C(1) << i : 0;
     }
     return 0;
 }
@@ -105,7 +141,8 @@ static int recall_pack(void *arg, const struct tz_pack_info *info, struct tz_err
     struct recall *recall = arg;
     uint32_t mask = 0;
 
-    if (find_stores(recall->packer, info, &mask, err))
+    /* The first time, when nothing is taken yet. */
+    if (find_stores(recall->packer, info, recall->mask == 0, &mask, err))
         return -1;
     if (mask > recall->mask && mask < recall->next)
         recall->next = mask;

@@ -13,11 +13,11 @@
  */
 #include "prune.h"
 
+#include "tozai/core/packinfo.h"
+
 #include <string.h>
 
 #include "tozai/util/banned.h"
-
-#define EMPTY_NS (INT64_C(30) * 24 * 3600 * 1000000000)
 
 /* The stores in use that lack it; and when the last of the others got it. */
 static int stand(struct tz_pruning *pruning, const struct tz_catalog_tombstone *stone,
@@ -120,7 +120,7 @@ static int is_over_in(struct tz_pruning *pruning, const struct tz_catalog_tombst
         newest_ns = pruning->newest_ns[i];
     else if (after_ns == 0 && pruning->newest_ns[i] > newest_ns)
         after_ns = pruning->newest_ns[i];
-    *ret = after_ns != 0 && pruning->newest_ns[i] - after_ns >= EMPTY_NS;
+    *ret = after_ns != 0 && pruning->newest_ns[i] - after_ns >= TZ_TOMBSTONE_STANDS_NS;
     return tz_catalog_set_marks(pruning->catalog, stone->object, store, newest_ns, after_ns, err);
 }
 
@@ -160,7 +160,7 @@ static int is_over(struct tz_pruning *pruning, struct tz_catalog_tombstone *ston
         /* A store that is left out has its own time. */
         everywhere = everywhere && over;
     }
-    *ret = everywhere && pruning->now_ns - stone->gone_ns >= EMPTY_NS;
+    *ret = everywhere && pruning->now_ns - stone->gone_ns >= TZ_TOMBSTONE_STANDS_NS;
     return 0;
 }
 

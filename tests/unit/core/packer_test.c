@@ -1,6 +1,7 @@
 /*
  * The pack writer over a real repository.
  */
+#include "core/repo/internal.h"
 #include "packer_bench.h"
 
 #include "tozai/core/chunkreader.h"
@@ -339,6 +340,63 @@ static void damage_in_the_file_is_no_obstacle(void **state)
     free(path);
 }
 
+static void remove_packs(struct bench *b)
+{
+    for (size_t i = 0; i < 2; i++) {
+        TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+        struct tz_store *store = tz_mirror_store(tz_repo_mirror(b->repo), i);
+        OK(tz_listing_read(&list, store, "packs/", &err));
+        assert_true(list.count > 0);
+        for (size_t k = 0; k < list.count; k++)
+            OK(tz_store_remove(store, list.items[k].name, &err));
+    }
+}
+
+/* The machine was off for longer than a prune waits, and no tombstone tells of it. */
+static void packs_that_a_prune_has_deleted_come_into_no_index(void **state)
+{
+    struct bench *b = *state;
+    uint64_t count = fail_half_way(b);
+
+    bench_start(b, true); /* which recalls nothing */
+    remove_packs(b);
+    bench_stop(b);
+    bench_start(b, false);
+    for (uint64_t i = 0; i < count; i++)
+        assert_false(is_known(b, 1 + 3 * i, 50000));
+    OK(tz_packer_flush(b->packer, &err));
+    assert_int_equal(tz_fixture_count(b->fixture.east, "index/"), 0);
+    assert_int_equal(tz_fixture_count(b->fixture.west, "index/"), 0);
+}
+
+static int64_t slept_ns;
+int64_t __real_tz_now(void);
+int64_t __wrap_tz_now(void);
+int64_t __wrap_tz_now(void)
+{
+    return __real_tz_now() + slept_ns;
+}
+
+/* Or it slept in the middle of the run. */
+static void packs_of_long_ago_come_into_no_index(void **state)
+{
+    struct bench *b = *state;
+
+    for (uint64_t i = 0; b->packer->index_packs < 2; i++) {
+        add_chunk(b, 0, 1 + 3 * i, 50000);
+        OK(tz_packer_land(b->packer, false, &err));
+    }
+    slept_ns = TZ_TOMBSTONE_STANDS_NS;
+    assert_int_equal(tz_packer_flush(b->packer, &err), -1);
+    slept_ns = 0;
+    assert_non_null(strstr(err.message, "too long"));
+    assert_int_equal(tz_fixture_count(b->fixture.east, "index/"), 0);
+    bench_stop(b);
+    bench_start(b, false);
+    OK(tz_packer_flush(b->packer, &err));
+    assert_int_equal(tz_fixture_count(b->fixture.east, "index/"), 1);
+}
+
 /* The index follows its packs: a store that missed the packs does not get it before them. */
 static void an_index_does_not_come_without_its_packs(void **state)
 {
@@ -467,6 +525,10 @@ int main(void)
                                         bench_leave),
         cmocka_unit_test_setup_teardown(an_index_is_not_written_again, bench_enter, bench_leave),
         cmocka_unit_test_setup_teardown(packs_of_several_failed_runs_are_kept, bench_enter,
+                                        bench_leave),
+        cmocka_unit_test_setup_teardown(packs_that_a_prune_has_deleted_come_into_no_index,
+                                        bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(packs_of_long_ago_come_into_no_index, bench_enter,
                                         bench_leave),
         cmocka_unit_test_setup_teardown(a_torn_record_is_cut_off, bench_enter, bench_leave),
         cmocka_unit_test_setup_teardown(damage_in_the_file_is_no_obstacle, bench_enter,

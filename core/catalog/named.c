@@ -76,6 +76,27 @@ int tz_catalog_is_described(struct tz_catalog *catalog, const uint8_t pack[TZ_HA
     return tz_query_step(&query, ret, err);
 }
 
+int tz_catalog_index_whole(struct tz_catalog *catalog, int64_t index, int64_t store, bool *ret,
+                           struct tz_error *err)
+{
+    static const char sql[] =
+        "SELECT 1 FROM index_packs i WHERE i.index_object = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM packs p JOIN copies c ON c.object = p.id AND c.store = ?2"
+        "  AND c.state = 1 WHERE p.hash = i.hash)"
+        " AND NOT EXISTS (SELECT 1 FROM condemned d WHERE d.hash = i.hash) LIMIT 1";
+    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+    bool lacks;
+
+    if (tz_query_open(&query, catalog, sql, err))
+        return -1;
+    tz_query_int(&query, 1, index);
+    tz_query_int(&query, 2, store);
+    if (tz_query_step(&query, &lacks, err))
+        return -1;
+    *ret = !lacks;
+    return 0;
+}
+
 int tz_catalog_doubtful_packs(struct tz_catalog *catalog, int64_t store, const char *after,
                               struct tz_catalog_doubt *ret, size_t max, size_t *ret_count,
                               struct tz_error *err)

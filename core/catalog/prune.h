@@ -23,6 +23,9 @@ int tz_catalog_is_condemned(struct tz_catalog *catalog, const uint8_t hash[TZ_HA
 /* Does an index object that this store has name the pack? */
 int tz_catalog_is_described(struct tz_catalog *catalog, const uint8_t pack[TZ_HASH_SIZE],
                             int64_t store, bool *ret, struct tz_error *err) TZ_MUST_CHECK;
+/* Does the store have every pack that the index object names, but for condemned ones? */
+int tz_catalog_index_whole(struct tz_catalog *catalog, int64_t index, int64_t store, bool *ret,
+                           struct tz_error *err) TZ_MUST_CHECK;
 /* Up to max packs noted as present in this store whose index objects have all gone from it; names
  * behind after. */
 struct tz_catalog_doubt {

@@ -1,6 +1,7 @@
 /*
  * What is damaged or missing in a store is brought back from another one.
  */
+#include "../catalog/prune.h"
 #include "check.h"
 
 #include "tozai/core/lock.h"
@@ -125,8 +126,9 @@ static int store(struct heal *heal, const char *name, bool replace, struct tz_er
     return 0;
 }
 
-/* A head may not come back before its packs, nor a seal before its head. */
-static int may_come(struct heal *heal, const char *name, bool *ret, struct tz_error *err)
+/* An index or a head may not come back before its packs, nor a seal before its head. */
+static int may_come(struct heal *heal, const char *name, int64_t index, bool *ret,
+                    struct tz_error *err)
 {
     struct tz_name parsed = tz_name_parse(name);
     struct tz_error why = {0};
@@ -135,6 +137,9 @@ static int may_come(struct heal *heal, const char *name, bool *ret, struct tz_er
     int64_t object = 0;
 
     *ret = true;
+    if (parsed.kind == TZ_NAME_IS_INDEX && index)
+        return tz_catalog_index_whole(heal->check->catalog, index,
+                                      tz_repo_store(heal->check->repo, heal->store), ret, err);
     if (parsed.kind != TZ_NAME_IS_HEAD && parsed.kind != TZ_NAME_IS_SEAL)
         return 0;
     if (tz_check_packs_present(heal->check->repo, &parsed, heal->store, ret, &why)) {
@@ -163,7 +168,7 @@ static int heal_one(struct heal *heal, const char *name, bool replace, bool *ret
     *ret_healed = false;
     if (tz_interrupt_check(err) ||
         tz_catalog_find_object(check->catalog, name, &object, NULL, err) ||
-        (!replace && may_come(heal, name, &may, err)))
+        (!replace && may_come(heal, name, object, &may, err)))
         return -1;
     if (!may)
         return 0;

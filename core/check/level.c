@@ -3,6 +3,8 @@
 #include "sync.h"
 #include "there.h"
 
+#include "tozai/util/time.h"
+
 #include <string.h>
 
 #include "tozai/util/banned.h"
@@ -242,7 +244,8 @@ int tz_level(const struct tz_level_options *options, struct tz_level_result *ret
                           .sync = {.options = &copying,
                                    .repo = options->repo,
                                    .mirror = options->repo->mirror,
-                                   .result = &result}};
+                                   .result = &result,
+                                   .begun_ns = tz_now()}};
 
     int failed = choose(&level, err) || tz_pool_new(&level.sync.pool, TZ_SYNC_READERS, err);
     uint32_t out_before = level.sync.out;

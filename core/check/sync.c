@@ -5,13 +5,16 @@
  *   main thread    order, catalog
  *   writers        one for each store (mirror.h)
  *
- * A head goes to a store when every pack that it needs is there, a seal when its head is; both only
- * while another store still has them.  So no prune can take packs away in between: while the head
- * stands anywhere its packs are needed (docs/design.md).
+ * An index goes to a store when the packs that it describes are there: whoever learns it takes them
+ * for present.  A head goes to a store when every pack that it needs is there, a seal when its head
+ * is; both only while another store still has them.  So no prune can take packs away in between:
+ * while the head stands anywhere its packs are needed (docs/design.md).
  */
 #include "sync.h"
 
 #include "../catalog/prune.h"
+
+#include "tozai/util/time.h"
 
 #include <string.h>
 
@@ -37,7 +40,23 @@ int tz_sync_is_wanted(struct tz_repo *repo, const char *name, bool *ret, struct 
     return object ? tz_check_is_needed(repo, object, ret, err) : 0;
 }
 
-/* Stores of the set in which this head, or the head of this seal, may be written now. */
+/* Stores of the set that have what the index describes. */
+static int where_described(struct tz_sync *sync, int64_t index, uint32_t *stores,
+                           struct tz_error *err)
+{
+    for (size_t i = 0; i < tz_mirror_count(sync->mirror); i++) {
+        bool whole = false;
+        if (!(*stores & TZ_STORE_BIT(i)))
+            continue;
+        if (tz_catalog_index_whole(sync->catalog, index, sync->repo->store_ids[i], &whole, err))
+            return -1;
+        if (!whole)
+            *stores &= ~TZ_STORE_BIT(i);
+    }
+    return 0;
+}
+
+/* Stores of the set in which this index, this head, or the head of this seal may be written now. */
 static int where_allowed(struct tz_sync *sync, const struct tz_target *target, uint32_t *stores,
                          struct tz_error *err)
 {
@@ -47,6 +66,8 @@ static int where_allowed(struct tz_sync *sync, const struct tz_target *target, u
     char name[TZ_NAME_TEXT];
     int64_t head = 0;
 
+    if (parsed.kind == TZ_NAME_IS_INDEX)
+        return where_described(sync, target->object, stores, err);
     if (parsed.kind != TZ_NAME_IS_HEAD && parsed.kind != TZ_NAME_IS_SEAL)
         return 0;
     /* A prune that has said so takes it away everywhere, and its packs after it. */
@@ -149,7 +170,8 @@ static int each_part(struct tz_sync *sync, lacking_fn *found, struct tz_error *e
 static int copy_stages(struct tz_sync *sync, struct tz_error *err)
 {
     for (unsigned part = 0; part < TZ_PART_GENERATIONS; part++)
-        if (each_lacking(sync, part, TZ_NAME_OTHER, copy_one, err))
+        if ((part == TZ_PART_INDEX && tz_sync_drain(sync, err)) ||
+            each_lacking(sync, part, TZ_NAME_OTHER, copy_one, err))
             return -1;
     /* The looks: what was pruned meanwhile is not written any more (see above). */
     if (tz_sync_drain(sync, err) || tz_repo_refresh(sync->repo, err) ||
@@ -320,6 +342,7 @@ int tz_sync(const struct tz_sync_options *options, struct tz_sync_result *ret, s
         .mirror = options->repo->mirror,
         .catalog = options->repo->catalog,
         .result = &result,
+        .begun_ns = tz_now(),
     };
 
     int failed = work(&sync, err);

@@ -41,6 +41,7 @@ struct tz_sync {
     struct tz_mirror *mirror;
     struct tz_catalog *catalog; /* NULL: nothing is noted (level.c) */
     struct tz_sync_result *result;
+    int64_t begun_ns;
     uint32_t sources, targets; /* that the caller asked for */
     uint32_t behind;           /* stores that lack anything */
     uint32_t spoiled;          /* stores that have, or get, no whole copy of something */

@@ -4,6 +4,7 @@
 #include "sync.h"
 
 #include "tozai/core/lock.h"
+#include "tozai/core/packinfo.h"
 #include "tozai/util/interrupt.h"
 #include "tozai/util/log.h"
 #include "tozai/util/time.h"
@@ -205,6 +206,18 @@ static int note_failure(struct tz_sync *sync, const struct tz_sync_copy *copy, s
     return 0;
 }
 
+/*
+ * What was read when tombstones stood that have gone since must not be written: nobody could tell
+ * that it is not to be used.
+ */
+static int check_age(const struct tz_sync *sync, struct tz_error *err)
+{
+    if (tz_now() - sync->begun_ns < TZ_TOMBSTONE_STANDS_NS)
+        return 0;
+    (void)tz_fail(err, TZ_FAILED, "it has run for longer than a prune waits for it");
+    return tz_hint(err, "start it again: what is copied stays");
+}
+
 /* What a worker has read goes to the writers. */
 static int send(struct tz_sync *sync, const struct tz_sync_copy *copy, struct tz_error *err)
 {
@@ -215,7 +228,7 @@ static int send(struct tz_sync *sync, const struct tz_sync_copy *copy, struct tz
         return note_failure(sync, copy, err);
     if (!targets)
         return 0;
-    if (add_pending(sync, copy->object, copy->blob->len, err))
+    if (check_age(sync, err) || add_pending(sync, copy->object, copy->blob->len, err))
         return -1;
     if (tz_mirror_put(sync->mirror, copy->name, copy->blob, targets, sync->pending_count, &why)) {
         if (why.kind != TZ_UNAVAILABLE)

@@ -2,7 +2,8 @@
  * Forgetting generations that no policy keeps, and deleting the packs that none needs any more.
  *
  * It is safe beside backups, syncs and other prunes of any host, however long one of them sleeps
- * between two steps (docs/design.md; tests/model/prune.pml):
+ * between two steps; a sync that slept for 30 days ends itself (docs/design.md;
+ * tests/model/prune.pml):
  *
  *   1. a tombstone, in every store, names the heads that go and the packs that no other head needs
  *   2. the seals go, in every store, then the heads

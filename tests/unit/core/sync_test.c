@@ -5,6 +5,7 @@
  * Bringing stores level: what is copied, in which order, and what happens when a store fails.
  */
 #include "check_fixture.h"
+#include "core/catalog/prune.h"
 #include "odd_tree.h"
 
 #include "tozai/util/interrupt.h"
@@ -356,6 +357,43 @@ static void test_damaged_source(void **state)
     expect_level(repo);
 }
 
+/* Nor does an index come to a store that could not get what it describes: whoever learnt it there
+ * would rely on that. */
+static void test_index_of_damaged(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    struct tz_catalog *catalog = tz_repo_catalog(repo);
+    struct tz_sync_result result;
+    bool described = true;
+
+    (void)state;
+    list_class(stores[EAST], TZ_NAME_IS_PACK, TZ_PACK_DATA, &list);
+    const char *name = list.items[0].name;
+    const struct tz_name parsed = tz_name_parse(name);
+    get_object(stores[EAST], name, &bytes);
+    bytes.data[bytes.len / 2] ^= 1;
+    put_object(stores[EAST], name, bytes.data, bytes.len);
+    (void)lose(WEST, 0, 1, "");
+    sync_all(repo, true, &result);
+    assert_int_equal(result.failed, 1);
+    assert_true(result.behind > 0);
+    MUST(tz_catalog_is_described(catalog, parsed.hash, tz_repo_store(repo, WEST), &described, err));
+    assert_false(described);
+
+    bytes.data[bytes.len / 2] ^= 1;
+    put_object(stores[EAST], name, bytes.data, bytes.len);
+    struct tz_verify_result verified;
+    run_verify(repo, TZ_VERIFY_CIPHERTEXT, false, &verified);
+    tz_verify_result_clear(&verified);
+    sync_all(repo, true, &result);
+    assert_int_equal(result.behind, 0);
+    MUST(tz_catalog_is_described(catalog, parsed.hash, tz_repo_store(repo, WEST), &described, err));
+    assert_true(described);
+    expect_level(repo);
+}
+
 /* Packs under a tombstone that no generation needs stay away; others are copied all the same. */
 static void test_condemned(void **state)
 {
@@ -531,6 +569,44 @@ static void test_from_and_to(void **state)
     assert_int_equal(why.kind, TZ_INVALID);
 }
 
+/* The clock of a machine that sleeps meanwhile. */
+static int64_t slept_ns;
+int64_t __real_tz_now(void);
+int64_t __wrap_tz_now(void);
+int64_t __wrap_tz_now(void)
+{
+    return __real_tz_now() + slept_ns;
+}
+
+static void fall_asleep(void *arg, const struct tz_verify_progress *progress)
+{
+    (void)arg;
+    (void)progress;
+    slept_ns = TZ_TOMBSTONE_STANDS_NS;
+}
+
+/* After so long nobody knows any more what was condemned when it began. */
+static void test_slept(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, false);
+    const struct tz_sync_options options = {.repo = repo, .full = true, .progress = fall_asleep};
+    struct tz_sync_result result = {0};
+    struct tz_error why = {0};
+
+    (void)state;
+    (void)lose(WEST, 0, 1, "packs/");
+    (void)lose(WEST, 0, 1, "generations/");
+    int failed = tz_sync(&options, &result, &why);
+    slept_ns = 0;
+    assert_int_equal(failed, -1);
+    assert_non_null(strstr(why.message, "longer than a prune waits"));
+    TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+    MUST(tz_listing_read(&list, stores[WEST], "generations/", err));
+    assert_int_equal(list.count, 0);
+    sync_all(repo, false, &result);
+    expect_level(repo);
+}
+
 static void see_progress(void *arg, const struct tz_verify_progress *progress)
 {
     *(struct tz_verify_progress *)arg = *progress;
@@ -584,12 +660,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_resumes, enter, leave),
         cmocka_unit_test_setup_teardown(test_order, enter, leave),
         cmocka_unit_test_setup_teardown(test_damaged_source, enter, leave),
+        cmocka_unit_test_setup_teardown(test_index_of_damaged, enter, leave),
         cmocka_unit_test_setup_teardown(test_condemned, enter, leave),
         cmocka_unit_test_setup_teardown(test_vanished, enter, leave),
         cmocka_unit_test_setup_teardown(test_pruned_meanwhile, enter, leave),
         cmocka_unit_test_setup_teardown(test_pruned_late, enter, leave),
         cmocka_unit_test_setup_teardown(test_from_and_to, enter, leave),
         cmocka_unit_test_setup_teardown(test_progress, enter, leave),
+        cmocka_unit_test_setup_teardown(test_slept, enter, leave),
         cmocka_unit_test_setup_teardown(test_interrupted, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,72 +3,13 @@
 #endif
 #include "unlock.h"
 
+#include "tozai/util/shell.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 
 #include "tozai/util/banned.h"
-
-extern char **environ;
-
-static void destroy_actions(posix_spawn_file_actions_t **actions)
-{
-    if (*actions)
-        (void)posix_spawn_file_actions_destroy(*actions);
-}
-
-static void destroy_attributes(posix_spawnattr_t **attributes)
-{
-    if (*attributes)
-        (void)posix_spawnattr_destroy(*attributes);
-}
-
-/* Signals as any program expects them, whatever this one ignores or blocks. */
-static int set_signals(posix_spawnattr_t *attributes)
-{
-    sigset_t none, standard;
-    (void)sigemptyset(&none);
-    (void)sigemptyset(&standard);
-    (void)sigaddset(&standard, SIGPIPE);
-    (void)sigaddset(&standard, SIGINT);
-    (void)sigaddset(&standard, SIGTERM);
-    (void)sigaddset(&standard, SIGHUP);
-    int number = posix_spawnattr_setsigmask(attributes, &none);
-    if (!number)
-        number = posix_spawnattr_setsigdefault(attributes, &standard);
-    if (!number)
-        number =
-            posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    return number;
-}
-
-/* Start it with nothing to read and the pipe to write to; its errors go where ours go. */
-static int start(pid_t *ret, const char *command, int output)
-{
-    posix_spawn_file_actions_t actions_room;
-    posix_spawnattr_t attributes_room;
-    int number = posix_spawn_file_actions_init(&actions_room);
-    if (number)
-        return number;
-    TZ_SCOPED(destroy_actions) posix_spawn_file_actions_t *actions = &actions_room;
-    number = posix_spawnattr_init(&attributes_room);
-    if (number)
-        return number;
-    TZ_SCOPED(destroy_attributes) posix_spawnattr_t *attributes = &attributes_room;
-
-    char shell[] = "sh", option[] = "-c";
-    char *const arguments[] = {shell, option, (char *)(uintptr_t)command, NULL};
-    number = set_signals(attributes);
-    if (!number)
-        number = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
-    if (!number)
-        number = posix_spawn_file_actions_adddup2(actions, output, 1);
-    if (!number)
-        number = posix_spawn(ret, "/bin/sh", actions, attributes, arguments, environ);
-    return number;
-}
 
 static int wait_for(pid_t pid, struct tz_error *err)
 {
@@ -93,11 +34,13 @@ int tz_unlock_run_command(struct tz_unlock *ret, const char *command, struct tz_
     if (pipe2(ends, O_CLOEXEC))
         return tz_fail_errno(err, errno, "make a pipe for the passphrase command");
     TZ_SCOPED(tz_scoped_fd) int input = ends[0];
+    /* Its errors go where ours go. */
+    const struct tz_shell shell = {.command = command, .output = ends[1], .errors = -1};
     pid_t pid;
-    int number = start(&pid, command, ends[1]);
+    int failed = tz_shell_start(&pid, &shell, err);
     (void)close(ends[1]);
-    if (number)
-        return tz_fail_errno(err, number, "run the passphrase command");
+    if (failed)
+        return tz_while(err, "run the passphrase command");
 
     /* A command that failed is the better explanation of a line that is not there. */
     TZ_SCOPED(tz_scoped_unlock) struct tz_unlock found = {0};

@@ -4,13 +4,13 @@
 #include "hook.h"
 
 #include "tozai/util/interrupt.h"
+#include "tozai/util/shell.h"
 #include "tozai/util/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,94 +62,35 @@ static char **make_environment(const char *const *variables)
     return list;
 }
 
-/* What the child must not inherit from us: our signal handling. */
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-    static const int handled[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD};
-    sigset_t none, defaults;
-
-    (void)sigemptyset(&none);
-    (void)sigemptyset(&defaults);
-    for (size_t i = 0; i < TZ_COUNT(handled); i++)
-        (void)sigaddset(&defaults, handled[i]);
-    int status = posix_spawnattr_setflags(
-        attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    if (!status)
-        status = posix_spawnattr_setpgroup(attributes, 0);
-    if (!status)
-        status = posix_spawnattr_setsigdefault(attributes, &defaults);
-    if (!status)
-        status = posix_spawnattr_setsigmask(attributes, &none);
-    return status;
-}
-
-static int set_files(posix_spawn_file_actions_t *actions, int output)
-{
-    int status = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
-
-    if (!status)
-        status = posix_spawn_file_actions_adddup2(actions, output, 1);
-    if (!status)
-        status = posix_spawn_file_actions_adddup2(actions, output, 2);
-    return status;
-}
-
-static int spawn_with(pid_t *ret, char *command, char **environment, int output)
-{
-    char name[] = "sh", option[] = "-c";
-    char *const arguments[] = {name, option, command, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-
-    int status = posix_spawn_file_actions_init(&actions);
-    if (status)
-        return status;
-    status = posix_spawnattr_init(&attributes);
-    if (!status) {
-        status = set_attributes(&attributes);
-        if (!status)
-            status = set_files(&actions, output);
-        if (!status)
-            status = posix_spawn(ret, "/bin/sh", &actions, &attributes, arguments, environment);
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return status;
-}
-
 static int start(struct running *running, const struct tz_hook *hook, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_free) char *command = strdup(hook->command);
     TZ_SCOPED(tz_scoped_free) char **environment = make_environment(hook->variables);
     int ends[2];
 
-    if (!command || !environment)
+    if (!environment)
         return tz_fail_nomem(err);
     if (pipe2(ends, O_CLOEXEC))
         return tz_fail_errno(err, errno, "make a pipe");
     TZ_SCOPED(tz_scoped_fd) int output = ends[0];
-    int status = spawn_with(&running->pid, command, environment, ends[1]);
+    const struct tz_shell shell = {.command = hook->command,
+                                   .environment = environment,
+                                   .output = ends[1],
+                                   .errors = ends[1],
+                                   .group = true};
+    int failed = tz_shell_start(&running->pid, &shell, err);
     (void)close(ends[1]);
-    if (status)
-        return tz_fail_errno(err, status, "start the command");
+    if (failed)
+        return -1;
     if (fcntl(output, F_SETFL, O_NONBLOCK))
         return tz_fail_errno(err, errno, "prepare a pipe");
     running->output = TZ_TAKE_FD(output);
     return 0;
 }
 
-/* Keep the last of it. */
 static void keep(struct tz_hook_result *result, const char *text, size_t len)
 {
     result->output_total += len;
-    if (len > TZ_HOOK_OUTPUT) {
-        text += len - TZ_HOOK_OUTPUT;
-        len = TZ_HOOK_OUTPUT;
-    }
-    size_t old = TZ_MIN(result->output_len, TZ_HOOK_OUTPUT - len);
-    memmove(result->output, result->output + result->output_len - old, old);
-    memcpy(result->output + old, text, len);
-    result->output_len = old + len;
+    tz_keep_last(result->output, &result->output_len, TZ_HOOK_OUTPUT, text, len);
     result->output[result->output_len] = '\0';
 }
 

@@ -4,13 +4,13 @@
 #include "process.h"
 
 #include "tozai/util/interrupt.h"
+#include "tozai/util/shell.h"
 #include "tozai/util/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -24,8 +24,6 @@
 #define DRAIN_MAX   64                 /* reads of standard error in a row */
 #define WAKE_MS     200                /* how often a wish to stop is looked for */
 #define PATIENCE_NS (2 * TZ_SECOND_NS) /* between asking the command to end and ending it */
-
-extern char **environ;
 
 struct tz_process {
     pid_t pid;
@@ -45,63 +43,6 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* What the child must not inherit from us: our signal handling. */
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t none, defaults;
-    static const int handled[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD};
-
-    (void)sigemptyset(&none);
-    (void)sigemptyset(&defaults);
-    for (size_t i = 0; i < TZ_COUNT(handled); i++)
-        (void)sigaddset(&defaults, handled[i]);
-    int status = posix_spawnattr_setflags(
-        attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    if (!status)
-        status = posix_spawnattr_setpgroup(attributes, 0);
-    if (!status)
-        status = posix_spawnattr_setsigdefault(attributes, &defaults);
-    if (!status)
-        status = posix_spawnattr_setsigmask(attributes, &none);
-    return status;
-}
-
-static int spawn(pid_t *ret, const char *command, int output, int errors)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    char *shell = NULL;
-    int status = posix_spawn_file_actions_init(&actions);
-
-    if (status)
-        return status;
-    status = posix_spawnattr_init(&attributes);
-    if (status) {
-        (void)posix_spawn_file_actions_destroy(&actions);
-        return status;
-    }
-    status = set_attributes(&attributes);
-    if (!status)
-        status = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    if (!status)
-        status = posix_spawn_file_actions_adddup2(&actions, output, 1);
-    if (!status)
-        status = posix_spawn_file_actions_adddup2(&actions, errors, 2);
-
-    shell = strdup(command);
-    if (!shell)
-        status = ENOMEM;
-    if (!status) {
-        char name[] = "sh", option[] = "-c";
-        char *const arguments[] = {name, option, shell, NULL};
-        status = posix_spawn(ret, "/bin/sh", &actions, &attributes, arguments, environ);
-    }
-    free(shell);
-    (void)posix_spawnattr_destroy(&attributes);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return status;
-}
-
 static void set_nonblocking(int fd)
 {
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -115,15 +56,17 @@ int tz_process_start(struct tz_process **ret, const char *command, struct tz_err
     if (!process)
         return tz_fail_nomem(err);
     int status = pipe2(output, O_CLOEXEC) || pipe2(errors, O_CLOEXEC) ? errno : 0;
-    if (!status)
-        status = spawn(&process->pid, command, output[1], errors[1]);
+    const struct tz_shell shell = {
+        .command = command, .output = output[1], .errors = errors[1], .group = true};
+    int failed = status ? tz_fail_errno(err, status, "make a pipe")
+                        : tz_shell_start(&process->pid, &shell, err);
     close_fd(&output[1]);
     close_fd(&errors[1]);
-    if (status) {
+    if (failed) {
         close_fd(&output[0]);
         close_fd(&errors[0]);
         free(process);
-        return tz_fail_errno(err, status, "start command");
+        return -1;
     }
     process->output = output[0];
     process->errors = errors[0];
@@ -132,19 +75,6 @@ int tz_process_start(struct tz_process **ret, const char *command, struct tz_err
     process->pid_fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
     *ret = process;
     return 0;
-}
-
-/* Keep the last of it. */
-static void keep_tail(struct tz_process *process, const char *text, size_t len)
-{
-    if (len > TAIL_SIZE) {
-        text += len - TAIL_SIZE;
-        len = TAIL_SIZE;
-    }
-    size_t old = TZ_MIN(process->tail_len, TAIL_SIZE - len);
-    memmove(process->tail, process->tail + process->tail_len - old, old);
-    memcpy(process->tail + old, text, len);
-    process->tail_len = old + len;
 }
 
 /* Take what standard error holds now. */
@@ -162,7 +92,7 @@ static void drain_errors(struct tz_process *process)
         if (len <= 0)
             close_fd(&process->errors);
         else
-            keep_tail(process, text, (size_t)len);
+            tz_keep_last(process->tail, &process->tail_len, TAIL_SIZE, text, (size_t)len);
     }
 }
 

@@ -17,52 +17,21 @@
 
 #include "tozai/util/banned.h"
 
-static struct tz_kept *find_kept(struct tz_kept *slots, size_t cap, const struct stat *st)
-{
-    size_t i = (size_t)(st->st_ino * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (cap - 1);
-
-    while (slots[i].ino != 0 && !(slots[i].ino == st->st_ino && slots[i].dev == st->st_dev))
-        i = (i + 1) & (cap - 1);
-    return &slots[i];
-}
-
-static int grow_kept(struct tz_place *place, struct tz_error *err)
-{
-    if ((place->kept_count + 1) * 4 <= place->kept_cap * 3)
-        return 0;
-    size_t cap = place->kept_cap ? place->kept_cap * 2 : 64;
-    struct tz_kept *slots = calloc(cap, sizeof(*slots));
-    if (!slots)
-        return tz_fail_nomem(err);
-    for (size_t i = 0; i < place->kept_cap; i++) {
-        struct stat st = {.st_dev = place->kept[i].dev, .st_ino = place->kept[i].ino};
-        if (st.st_ino != 0)
-            *find_kept(slots, cap, &st) = place->kept[i];
-    }
-    free(place->kept);
-    place->kept = slots;
-    place->kept_cap = cap;
-    return 0;
-}
-
 /* Remember that the directory was there and stays as it is. */
 static int keep(struct tz_place *place, const struct stat *st, struct tz_error *err)
 {
+    bool fresh;
+
     (void)pthread_mutex_lock(&place->lock);
-    int status = grow_kept(place, err);
-    if (status == 0) {
-        struct tz_kept *slot = find_kept(place->kept, place->kept_cap, st);
-        place->kept_count += slot->ino == 0;
-        *slot = (struct tz_kept){.dev = st->st_dev, .ino = st->st_ino};
-    }
+    bool added = tz_inode_set_add(&place->kept, st, &fresh);
     (void)pthread_mutex_unlock(&place->lock);
-    return status;
+    return added ? 0 : tz_fail_nomem(err);
 }
 
 static bool is_kept(struct tz_place *place, const struct stat *st)
 {
     (void)pthread_mutex_lock(&place->lock);
-    bool kept = place->kept_cap > 0 && find_kept(place->kept, place->kept_cap, st)->ino != 0;
+    bool kept = tz_inode_set_has(&place->kept, st);
     (void)pthread_mutex_unlock(&place->lock);
     return kept;
 }

@@ -18,7 +18,7 @@
 /* These only take effect on a file that is still empty. */
 #define EARLY_FLAGS ((uint32_t)(FS_NOCOW_FL | FS_COMPR_FL))
 
-static void set_fresh(struct tz_place *place, int fd, bool fresh)
+void tz_place_set_fresh(struct tz_place *place, int fd, bool fresh)
 {
     if (fd < TZ_PLACE_FDS)
         atomic_store_explicit(&place->fresh[fd], fresh, memory_order_relaxed);
@@ -29,8 +29,7 @@ static bool is_fresh(const struct tz_place *place, int fd)
     return fd < TZ_PLACE_FDS && atomic_load_explicit(&place->fresh[fd], memory_order_relaxed);
 }
 
-/* True: made, or failed with errno other than EEXIST. */
-static bool create(const struct tz_spot *spot, const struct tz_entry *entry, int *ret_fd)
+bool tz_spot_create(const struct tz_spot *spot, const struct tz_entry *entry, int *ret_fd)
 {
     int fd = openat(spot->parent.fd, spot->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                     0600);
@@ -38,7 +37,7 @@ static bool create(const struct tz_spot *spot, const struct tz_entry *entry, int
     *ret_fd = fd;
     if (fd < 0)
         return errno != EEXIST;
-    set_fresh(spot->place, fd, !spot->parent.inherits);
+    tz_place_set_fresh(spot->place, fd, !spot->parent.inherits);
     if (entry->inode_flags & EARLY_FLAGS)
         (void)tz_inode_flags_set(fd, entry->inode_flags & EARLY_FLAGS); /* finished later */
     return true;
@@ -57,6 +56,12 @@ static bool is_too_open(const struct stat *st, const struct tz_entry *entry)
            (st->st_mode & 07777 & ~(mode_t)entry->mode) != 0;
 }
 
+/* Is what was opened the file that was seen? */
+static bool is_it(const struct stat *st, const struct stat *expected)
+{
+    return S_ISREG(st->st_mode) && st->st_ino == expected->st_ino && st->st_dev == expected->st_dev;
+}
+
 /* Open the file that is there. *ret_fd -1: it must make way for a new one. */
 static int open_old(const struct tz_spot *spot, const struct tz_entry *entry,
                     const struct stat *expected, int *ret_fd, struct tz_error *err)
@@ -72,19 +77,28 @@ static int open_old(const struct tz_spot *spot, const struct tz_entry *entry,
         return 0;
     if (fstat(fd, &st))
         return tz_fail_errno(err, errno, "stat");
-    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_ino != expected->st_ino ||
-        st.st_dev != expected->st_dev)
+    if (!is_it(&st, expected) || st.st_nlink != 1)
         return 0;
     if (is_too_open(&st, entry) && fchmod(fd, 0600))
         return 0;
-    set_fresh(spot->place, fd, false);
+    tz_place_set_fresh(spot->place, fd, false);
     *ret_fd = TZ_TAKE_FD(fd);
     return 0;
 }
 
+/* The same for one with other names, which is only looked at. */
+static int open_shared(const struct tz_spot *spot, const struct stat *expected)
+{
+    struct stat st;
+    TZ_SCOPED(tz_scoped_fd)
+    int fd = openat(spot->parent.fd, spot->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    return fd >= 0 && fstat(fd, &st) == 0 && is_it(&st, expected) ? TZ_TAKE_FD(fd) : -1;
+}
+
 /* One try with what stands there. *ret_done false: it is gone, or was removed. */
 static int reuse(const struct tz_spot *spot, const struct tz_entry *entry, int *ret_fd,
-                 uint64_t *ret_old_size, bool *ret_done, struct tz_error *err)
+                 uint64_t *ret_old_size, bool *ret_shared, bool *ret_done, struct tz_error *err)
 {
     struct tz_place *place = spot->place;
     struct stat st;
@@ -99,10 +113,15 @@ static int reuse(const struct tz_spot *spot, const struct tz_entry *entry, int *
     bool regular = there && S_ISREG(st.st_mode);
     if (regular && place->overwrite == TZ_OVERWRITE_CHANGED && is_alike(&st, entry))
         return 0;
-    if (regular && st.st_nlink == 1) {
-        if (open_old(spot, entry, &st, ret_fd, err))
+    if (regular) {
+        bool shared = st.st_nlink != 1;
+        if (shared && ret_shared)
+            *ret_fd = open_shared(spot, &st);
+        if (!shared && open_old(spot, entry, &st, ret_fd, err))
             return -1;
         *ret_old_size = (uint64_t)st.st_size;
+        if (ret_shared)
+            *ret_shared = shared;
         if (*ret_fd >= 0)
             return 0;
     }
@@ -111,7 +130,7 @@ static int reuse(const struct tz_spot *spot, const struct tz_entry *entry, int *
 }
 
 int tz_place_file(struct tz_place *place, const struct tz_entry *entry, int *ret_fd,
-                  uint64_t *ret_old_size, struct tz_error *err)
+                  uint64_t *ret_old_size, bool *ret_shared, struct tz_error *err)
 {
     TZ_SCOPED(tz_spot_close) struct tz_spot spot = {0};
 
@@ -120,14 +139,17 @@ int tz_place_file(struct tz_place *place, const struct tz_entry *entry, int *ret
     for (int i = 0; i < TZ_PLACE_TRIES; i++) {
         int fd = -1;
         uint64_t old_size = 0;
-        bool done = create(&spot, entry, &fd);
+        bool shared = false;
+        bool done = tz_spot_create(&spot, entry, &fd);
         if (done && fd < 0)
             return tz_fail_errno(err, errno, "make file");
-        if (!done && reuse(&spot, entry, &fd, &old_size, &done, err))
+        if (!done && reuse(&spot, entry, &fd, &old_size, ret_shared ? &shared : NULL, &done, err))
             return -1;
         if (done) {
             *ret_fd = fd;
             *ret_old_size = old_size;
+            if (ret_shared)
+                *ret_shared = shared && fd >= 0;
             return 0;
         }
     }

@@ -141,6 +141,13 @@ static bool is_removable(const char *name)
            is_acl(name) || strcmp(name, "security.capability") == 0;
 }
 
+/* list holds LIST_MAX bytes. */
+static ssize_t list_xattrs(const struct work *work, char *list)
+{
+    return work->placed->path_only ? listxattr(work->path, list, LIST_MAX)
+                                   : flistxattr(work->placed->fd, list, LIST_MAX);
+}
+
 /* Remove what was there before, or came from the directory. */
 static void remove_xattrs(const struct work *work)
 {
@@ -151,8 +158,7 @@ static void remove_xattrs(const struct work *work)
         return;
     }
 
-    ssize_t len = placed->path_only ? listxattr(work->path, list, LIST_MAX)
-                                    : flistxattr(placed->fd, list, LIST_MAX);
+    ssize_t len = list_xattrs(work, list);
     for (ssize_t at = 0; at < len; at += (ssize_t)strlen(list + at) + 1) {
         const char *name = list + at;
         if (is_wanted(work->entry, name) || !is_removable(name))
@@ -170,14 +176,21 @@ static void set_flags(const struct work *work, uint32_t flags)
         note_errno(work, TZ_LACK_FLAGS, errno, "set inode flags");
 }
 
+static struct timespec mtime_of(const struct tz_entry *entry)
+{
+    uint32_t ns = entry->mtime_ns;
+
+    /* Larger numbers have meanings of their own for the kernel. */
+    return (struct timespec){.tv_sec = (time_t)entry->mtime_s,
+                             .tv_nsec = ns < 1000000000 ? (long)ns : 0};
+}
+
 static void set_times(const struct work *work)
 {
     const struct tz_placed *placed = work->placed;
-    uint32_t ns = work->entry->mtime_ns;
     struct timespec times[2] = {
         {.tv_nsec = UTIME_OMIT}, /* the access time is not kept */
-        /* Larger numbers have meanings of their own there. */
-        {.tv_sec = (time_t)work->entry->mtime_s, .tv_nsec = ns < 1000000000 ? (long)ns : 0},
+        mtime_of(work->entry),
     };
     int failed =
         placed->path_only ? utimensat(AT_FDCWD, work->path, times, 0) : futimens(placed->fd, times);
@@ -208,4 +221,57 @@ void tz_place_metadata(struct tz_place *place, const struct tz_entry *entry,
     set_times(&work);
     if (set && (flags & TZ_INODE_LOCKS))
         set_flags(&work, flags);
+}
+
+/* Every attribute that is wanted, with its value. */
+static bool has_xattrs(const struct work *work)
+{
+    TZ_SCOPED(tz_scoped_free) uint8_t *value = malloc(LIST_MAX);
+
+    for (uint32_t i = 0; i < work->entry->xattr_count; i++) {
+        const struct tz_xattr *xattr = &work->entry->xattrs[i];
+        ssize_t len = -1;
+        if (value)
+            len = work->placed->path_only
+                      ? getxattr(work->path, xattr->name, value, LIST_MAX)
+                      : fgetxattr(work->placed->fd, xattr->name, value, LIST_MAX);
+        if (len < 0 || (size_t)len != xattr->value_len ||
+            (len > 0 && memcmp(value, xattr->value, (size_t)len) != 0))
+            return false;
+    }
+    return true;
+}
+
+/* One that would be removed. */
+static bool has_other_xattrs(const struct work *work)
+{
+    TZ_SCOPED(tz_scoped_free) char *list = malloc(LIST_MAX);
+    if (!list)
+        return true;
+
+    ssize_t len = list_xattrs(work, list);
+    for (ssize_t at = 0; at < len; at += (ssize_t)strlen(list + at) + 1)
+        if (!is_wanted(work->entry, list + at) && is_removable(list + at))
+            return true;
+    return false;
+}
+
+bool tz_place_metadata_is_right(const struct tz_entry *entry, const struct tz_placed *placed)
+{
+    struct work work = {.entry = entry, .placed = placed};
+    const struct stat *st = &placed->st;
+    const struct timespec mtime = mtime_of(entry);
+    uint32_t flags = 0;
+
+    (void)snprintf(work.path, sizeof(work.path), "/proc/self/fd/%d", placed->fd);
+    if (st->st_uid != entry->uid || st->st_gid != entry->gid ||
+        st->st_mtim.tv_sec != mtime.tv_sec || st->st_mtim.tv_nsec != mtime.tv_nsec)
+        return false;
+    if (!S_ISLNK(st->st_mode) && (st->st_mode & 07777) != (entry->mode & 07777))
+        return false;
+    if (!placed->path_only)
+        (void)tz_inode_flags_get(placed->fd, &flags);
+    if (!placed->path_only && flags != (entry->inode_flags & TZ_INODE_FLAGS))
+        return false;
+    return has_xattrs(&work) && !has_other_xattrs(&work);
 }

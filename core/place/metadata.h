@@ -39,5 +39,7 @@ struct tz_placed {
  */
 void tz_place_metadata(struct tz_place *place, const struct tz_entry *entry,
                        const struct tz_placed *placed);
+/* Has it all of that already? */
+bool tz_place_metadata_is_right(const struct tz_entry *entry, const struct tz_placed *placed);
 
 #endif

@@ -57,10 +57,22 @@ static bool is_same(const struct tz_spot *spot, const struct tz_entry *entry, co
     if ((st->st_mode & S_IFMT) != kind_of(entry->type))
         return false;
     if (entry->type != TZ_ENTRY_SYMLINK)
-        return st->st_nlink == 1 && st->st_rdev == device_of(entry);
+        return st->st_rdev == device_of(entry);
     ssize_t len = readlinkat(spot->parent.fd, spot->name, target, sizeof(target));
-    return st->st_nlink == 1 && len >= 0 && (size_t)len == entry->link_len &&
+    return len >= 0 && (size_t)len == entry->link_len &&
            memcmp(target, entry->link, entry->link_len) == 0;
+}
+
+/* Can what was found, and has other names, stay as it is? */
+static bool stays(const struct tz_spot *spot, const struct tz_entry *entry, const struct stat *st)
+{
+    struct tz_placed placed = {.path_only = true};
+    TZ_SCOPED(tz_scoped_fd)
+    int fd = openat(spot->parent.fd, spot->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+    placed.fd = fd;
+    return fd >= 0 && fstat(fd, &placed.st) == 0 && placed.st.st_ino == st->st_ino &&
+           placed.st.st_dev == st->st_dev && tz_place_may_stay(spot->place, entry, &placed);
 }
 
 /* Metadata of what was just made or found. */
@@ -117,8 +129,11 @@ static int place_special(struct tz_place *place, const struct tz_entry *entry, s
             return 0;
         if (tz_spot_stat(&spot, &st, &there, err))
             return -1;
-        if (there && is_same(&spot, entry, &st))
+        bool same = there && is_same(&spot, entry, &st);
+        if (same && st.st_nlink == 1)
             return complete(&spot, entry, false, err);
+        if (same && stays(&spot, entry, &st))
+            return 0;
         if (there && tz_spot_remove(&spot, entry, err))
             return -1;
     }

@@ -82,7 +82,8 @@ void tz_place_free(struct tz_place *place)
     if (place->root >= 0)
         (void)close(place->root);
     (void)pthread_mutex_destroy(&place->lock);
-    free(place->kept);
+    free(place->kept.slots);
+    free(place->shared.slots);
     free(place);
 }
 

@@ -33,7 +33,8 @@ struct file {
     struct tz_entry entry; /* without its extents */
     pthread_mutex_t mutex;
     bool opened;
-    int fd; /* -1: left as it is, or failed */
+    int fd;      /* -1: left as it is, or failed */
+    bool shared; /* it has other names: only to be read, until it is written to */
     uint64_t old_size;
     struct hole *holes;
     size_t hole_count, hole_cap;
@@ -120,8 +121,8 @@ struct restore {
     size_t window_files;    /* files of a window, which may all be open at once */
     struct tz_entry *links; /* hard links of the window */
     size_t link_count, link_cap;
-    void *adopted;           /* adopt.c: what stands in for first names that are not restored */
-    struct directory *stack; /* directories above the present entry */
+    void *adopted; /* adopt.c: what stands in for first names that are not restored */
+    struct directory *stack;        /* directories above the present entry */
     size_t depth, depth_cap;
     struct tz_entry *left; /* directories that the walk has left in this window */
     size_t left_count, left_cap;
@@ -144,6 +145,9 @@ void tz_restore_report(struct restore *restore, bool now);
 
 /* file.c: open at the first use; false: nothing is to be done with it. */
 bool tz_restore_open_file(struct restore *restore, struct file *file);
+/* Before it is written to. */
+int tz_restore_own_file(struct restore *restore, struct file *file,
+                        struct tz_error *err) TZ_MUST_CHECK;
 /* One want (or the plan's own hold) is done; the last one finishes the file. */
 void tz_restore_release(struct restore *restore, struct file *file);
 int tz_restore_add_hole(struct file *file, uint64_t offset, uint64_t len,

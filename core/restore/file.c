@@ -17,7 +17,8 @@ static int open_it(struct restore *restore, struct file *file, struct tz_error *
     if (restore->compare)
         return tz_place_reopen(restore->place, &file->entry, &file->fd, err);
     if (!restore->device)
-        return tz_place_file(restore->place, &file->entry, &file->fd, &file->old_size, err);
+        return tz_place_file(restore->place, &file->entry, &file->fd, &file->old_size,
+                             &file->shared, err);
     file->fd = open(restore->device, O_RDWR | O_CLOEXEC);
     if (file->fd < 0)
         return tz_fail_errno(err, errno, "open '%s'", restore->device);
@@ -41,6 +42,16 @@ bool tz_restore_open_file(struct restore *restore, struct file *file)
     bool open = file->fd >= 0;
     (void)pthread_mutex_unlock(&file->mutex);
     return open;
+}
+
+int tz_restore_own_file(struct restore *restore, struct file *file, struct tz_error *err)
+{
+    (void)pthread_mutex_lock(&file->mutex);
+    int failed = file->shared ? tz_place_unshare(restore->place, &file->entry, file->fd, err) : 0;
+    if (!failed)
+        file->shared = false;
+    (void)pthread_mutex_unlock(&file->mutex);
+    return failed;
 }
 
 int tz_restore_add_hole(struct file *file, uint64_t offset, uint64_t len, struct tz_error *err)
@@ -91,7 +102,7 @@ static int make_holes(struct restore *restore, struct file *file, struct tz_erro
     return 0;
 }
 
-/* The second pass: the holes must read as zeros. */
+/* For what is not written to: the holes must read as zeros. */
 static int check_holes(const struct file *file, struct tz_error *err)
 {
     uint8_t buffer[4096];
@@ -130,7 +141,12 @@ static int finish_it(struct restore *restore, struct file *file, struct tz_error
             return tz_fail(err, TZ_CORRUPT, "it reads back with another length");
         return failed;
     }
-    if (make_holes(restore, file, err)) {
+    if (file->shared && !check_holes(file, NULL) &&
+        tz_place_keeps(restore->place, &file->entry, fd)) {
+        (void)close(fd);
+        return 0;
+    }
+    if (tz_restore_own_file(restore, file, err) || make_holes(restore, file, err)) {
         (void)close(fd);
         return -1;
     }

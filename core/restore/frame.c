@@ -39,7 +39,7 @@ static bool is_same(struct worker *worker, const struct want *want, const uint8_
 static int write_want(struct restore *restore, struct worker *worker, const struct want *want,
                       const uint8_t *data, struct tz_error *err)
 {
-    const struct file *file = want->file;
+    struct file *file = want->file;
 
     if (restore->compare)
         return is_same(worker, want, data)
@@ -47,7 +47,8 @@ static int write_want(struct restore *restore, struct worker *worker, const stru
                    : tz_fail(err, TZ_CORRUPT, "it reads back as other bytes");
     if (want->file_offset < file->old_size && is_same(worker, want, data))
         return 0;
-    if (tz_pwrite_all(file->fd, data, want->len, want->file_offset, err))
+    if (tz_restore_own_file(restore, file, err) ||
+        tz_pwrite_all(file->fd, data, want->len, want->file_offset, err))
         return -1;
     atomic_fetch_add(&restore->written, want->len);
     return 0;

@@ -355,7 +355,7 @@ static void copy_file(struct tz_place *place, struct tz_input *input, struct tz_
     bool changed = false;
     int fd = -1;
 
-    must(tz_place_file(place, entry, &fd, &old_size, &err), &err);
+    must(tz_place_file(place, entry, &fd, &old_size, NULL, &err), &err);
     /* Old bytes in what is now a hole would stay. */
     if (fd >= 0 && old_size > 0)
         must(ftruncate(fd, 0), &err);

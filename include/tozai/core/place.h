@@ -45,11 +45,25 @@ int tz_place_finish_directory(struct tz_place *place, const struct tz_entry *ent
 /*
  * Open a file for its content: read-write, created 0600 if it is missing.  *ret_fd -1: it stays as
  * it is (never, or changed and alike).  *ret_old_size: bytes that stood there before (0: new).
- * Something else in its place, or a file with other names than this one (hard links), is removed
- * first.
+ * Something else in its place is removed first.
+ *
+ * *ret_shared: the file that stands there has other names than this one (hard links), perhaps
+ * outside of the target, and must not be changed.  It is open for reading only; before anything is
+ * written tz_place_unshare() is needed.  If its content turns out to be right, tz_place_keeps()
+ * tells whether it can stay.  With ret_shared NULL such a file is removed first.
  */
 int tz_place_file(struct tz_place *place, const struct tz_entry *entry, int *ret_fd,
-                  uint64_t *ret_old_size, struct tz_error *err) TZ_MUST_CHECK;
+                  uint64_t *ret_old_size, bool *ret_shared, struct tz_error *err) TZ_MUST_CHECK;
+/* Put a copy into the shared file's place, as long as the entry at most; fd is that from now on,
+ * and read-write.  Others may read from fd meanwhile. */
+int tz_place_unshare(struct tz_place *place, const struct tz_entry *entry, int fd,
+                     struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * Can a shared file with the right content stay?  Only if its length and metadata are right too,
+ * and no other file of this place stays under another name of it.  What this user could not set
+ * counts as wrong.  Then there is nothing to finish: close it.
+ */
+bool tz_place_keeps(struct tz_place *place, const struct tz_entry *entry, int fd);
 /* After the content: the length (ftruncate) and the metadata.  Closes fd, always. */
 int tz_place_finish_file(struct tz_place *place, const struct tz_entry *entry, int fd,
                          struct tz_error *err) TZ_MUST_CHECK;

@@ -62,7 +62,7 @@ static int put_file(struct tz_place *place, const char *path, const char *text,
     int fd = -1;
 
     entry.size = strlen(text);
-    if (tz_place_file(place, &entry, &fd, &old_size, err))
+    if (tz_place_file(place, &entry, &fd, &old_size, NULL, err))
         return -1;
     if (fd < 0)
         return 0;
@@ -223,7 +223,7 @@ static void a_directory_swapped_during_the_restore_leads_nowhere(void **state)
     tz_fixture_file(f, "outside/b/one", "untouched");
     assert_int_equal(put_directory(place, "a", NULL), 0);
     assert_int_equal(put_directory(place, "a/b", NULL), 0);
-    assert_int_equal(tz_place_file(place, &file, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(place, &file, &fd, &old_size, NULL, NULL), 0);
     tz_fixture_rename(f, "source/a", "source/moved");
     tz_fixture_symlink(f, "../outside", "source/a");
 
@@ -313,20 +313,20 @@ static void overwrite_says_what_happens_to_an_old_file(void **state)
     entry.size = 3;
     tz_fixture_file(f, "source/file", "old");
     struct tz_place *never = open_place(f, TZ_OVERWRITE_NEVER);
-    assert_int_equal(tz_place_file(never, &entry, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(never, &entry, &fd, &old_size, NULL, NULL), 0);
     assert_int_equal(fd, -1);
     tz_place_free(never);
 
     struct tz_place *changed = open_place(f, TZ_OVERWRITE_CHANGED);
-    assert_int_equal(tz_place_file(changed, &entry, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(changed, &entry, &fd, &old_size, NULL, NULL), 0);
     assert_true(fd >= 0); /* another time */
     assert_int_equal(old_size, 3);
     assert_int_equal(close(fd), 0);
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-    assert_int_equal(tz_place_file(changed, &entry, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(changed, &entry, &fd, &old_size, NULL, NULL), 0);
     assert_int_equal(fd, -1);
     entry.size = 4;
-    assert_int_equal(tz_place_file(changed, &entry, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(changed, &entry, &fd, &old_size, NULL, NULL), 0);
     assert_true(fd >= 0); /* another size */
     assert_int_equal(close(fd), 0);
     tz_place_free(changed);
@@ -334,7 +334,7 @@ static void overwrite_says_what_happens_to_an_old_file(void **state)
 
     struct tz_place *always = open_place(f, TZ_OVERWRITE_ALWAYS);
     ino_t before = stat_of(f, "source/file").st_ino;
-    assert_int_equal(tz_place_file(always, &entry, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(always, &entry, &fd, &old_size, NULL, NULL), 0);
     assert_true(fd >= 0);
     assert_int_equal(old_size, 3);
     assert_int_equal(pwrite(fd, "newer", 5, 0), 5);
@@ -355,7 +355,7 @@ static void a_file_never_opens_wider_than_it_will_be(void **state)
     uint64_t old_size = 0;
     int fd = -1;
 
-    assert_int_equal(tz_place_file(place, &entry, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(place, &entry, &fd, &old_size, NULL, NULL), 0);
     assert_int_equal(stat_of(f, "source/new").st_mode & 07777, 0600);
     assert_int_equal(tz_place_finish_file(place, &entry, fd, NULL), 0);
     assert_int_equal(stat_of(f, "source/new").st_mode & 07777, 0644);
@@ -363,7 +363,7 @@ static void a_file_never_opens_wider_than_it_will_be(void **state)
     tz_fixture_file(f, "source/old", "x");
     assert_int_equal(chmod(path, 0666), 0);
     entry = entry_of("old", TZ_ENTRY_FILE, 0640);
-    assert_int_equal(tz_place_file(place, &entry, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(place, &entry, &fd, &old_size, NULL, NULL), 0);
     assert_int_equal(stat_of(f, "source/old").st_mode & 07777, 0600);
     assert_int_equal(tz_place_finish_file(place, &entry, fd, NULL), 0);
     assert_int_equal(stat_of(f, "source/old").st_mode & 07777, 0640);
@@ -604,7 +604,7 @@ static void impossible_times_do_no_harm(void **state)
     entry.size = UINT64_MAX;
     uint64_t old_size = 0;
     int fd = -1;
-    assert_int_equal(tz_place_file(place, &entry, &fd, &old_size, NULL), 0);
+    assert_int_equal(tz_place_file(place, &entry, &fd, &old_size, NULL, NULL), 0);
     assert_int_equal(tz_place_finish_file(place, &entry, fd, NULL), -1);
     tz_place_free(place);
 }
@@ -652,7 +652,7 @@ static int restore_as_nobody(struct tz_source_fixture *f)
     for (int i = 0; i < 2; i++) {
         file.path = (char *)(i ? "b" : "a");
         file.uid = file.gid = 12345;
-        if (tz_place_file(place, &file, &fd, &old_size, NULL) ||
+        if (tz_place_file(place, &file, &fd, &old_size, NULL, NULL) ||
             tz_place_finish_file(place, &file, fd, NULL) || stat(file.path, &st))
             return 11;
         if ((st.st_mode & 07777) != 0755) /* no setuid for the wrong user */
@@ -679,7 +679,7 @@ static int restore_as_nobody(struct tz_source_fixture *f)
     file.xattrs = &xattr;
     file.xattr_count = 1;
     for (int i = 0; i < 2; i++)
-        if (tz_place_file(place, &file, &fd, &old_size, NULL) ||
+        if (tz_place_file(place, &file, &fd, &old_size, NULL, NULL) ||
             tz_place_finish_file(place, &file, fd, NULL))
             return 17;
     char value = 0;
@@ -694,7 +694,7 @@ static int restore_as_nobody(struct tz_source_fixture *f)
     file.path = (char *)"f";
     file.xattrs = both;
     file.xattr_count = 2;
-    if (tz_place_file(place, &file, &fd, &old_size, NULL) ||
+    if (tz_place_file(place, &file, &fd, &old_size, NULL, NULL) ||
         tz_place_finish_file(place, &file, fd, NULL) || getxattr("f", "user.x", &value, 1) != 1)
         return 21;
     /* A directory that is full and closed gives way. */

@@ -20,9 +20,17 @@ struct listing {
     size_t path_len;
     bool any;
     bool incomplete;
+    struct tz_repo *repo;
+    const struct tz_head *head;
+    struct tz_entry_finder *finder; /* NULL: no hard link so far */
     struct tz_context *context;
     struct tz_json_list list;
 };
+
+static void clear_listing(struct listing *listing)
+{
+    tz_entry_finder_free(listing->finder);
+}
 
 static void note_lost(void *arg, const char *from, size_t from_len, const char *to, size_t to_len,
                       const struct tz_error *why)
@@ -53,11 +61,48 @@ static bool is_wanted(const struct listing *listing, const struct tz_entry *entr
     return listing->recursive || is_child(listing, entry);
 }
 
-static int list_entry(struct listing *listing, const struct tz_entry *entry, struct tz_error *err)
+/* Its first name is in a part of the list that is lost, or nowhere: one warning stands for all. */
+static void note_lost_size(struct listing *listing, const struct tz_entry *entry,
+                           const struct tz_error *why)
+{
+    char text[2048];
+
+    if (listing->incomplete)
+        return;
+    listing->incomplete = true;
+    (void)snprintf(text, sizeof(text), "the size of '%.*s' cannot be told: %s",
+                   (int)TZ_MIN(entry->path_len, (size_t)200), entry->path, why->message);
+    tz_warn_text(listing->context, text);
+}
+
+/* Another name of a file has the file's size. */
+static int take_size(struct listing *listing, struct tz_entry *entry, struct tz_error *err)
+{
+    const struct tz_entry *first = NULL;
+    struct tz_error why = {0};
+
+    if (!listing->finder &&
+        tz_entry_finder_new(&listing->finder, listing->repo, listing->head, err))
+        return -1;
+    if (!tz_entry_find_first(listing->finder, entry, &first, &why)) {
+        entry->size = first->size;
+    } else if (why.kind == TZ_NOMEM || why.kind == TZ_INTERRUPTED) {
+        if (err)
+            *err = why;
+        return -1;
+    } else {
+        note_lost_size(listing, entry, &why);
+    }
+    return 0;
+}
+
+static int list_entry(struct listing *listing, struct tz_entry *entry, struct tz_error *err)
 {
     listing->any = true;
     if (!is_wanted(listing, entry))
         return 0;
+    if (entry->type == TZ_ENTRY_HARDLINK && take_size(listing, entry, err))
+        return -1;
     if (listing->json)
         return tz_json_list_add(&listing->list, tz_json_entry(entry), err);
     return tz_print_entry(entry, err);
@@ -99,8 +144,11 @@ static int run(struct tz_context *context, struct tz_error *err)
                         &path, err) ||
         tz_manifest_reader_new(&reader, session.repo, &head, path, strlen(path), err))
         return -1;
+    TZ_SCOPED(clear_listing)
     struct listing listing = {
         .context = context,
+        .repo = session.repo,
+        .head = &head,
         .json = context->json,
         .recursive = tz_option_given(context, "recursive"),
         .path = path,

@@ -90,6 +90,7 @@ static void tear_down(struct export *export)
     end_writing(export);
     tz_chunk_reader_free(export->chunks);
     tz_link_table_free(export->links);
+    tz_entry_finder_free(export->finder);
     tz_losses_clear(&export->losses);
 }
 
@@ -150,21 +151,16 @@ static int count_link(struct export *export, struct tz_entry *entry, struct tz_e
 static int follow_link(struct export *export, struct tz_entry *entry, struct tz_error *err)
 {
     const struct tz_archive_export_options *options = export->options;
-    TZ_SCOPED(tz_scoped_manifest_reader) struct tz_manifest_reader *reader = NULL;
     TZ_SCOPED(tz_scoped_entry) struct tz_entry target = {0};
-    bool done = false;
+    const struct tz_entry *first = NULL;
 
-    if (tz_manifest_reader_new(&reader, options->repo, options->head, entry->link, entry->link_len,
-                               err) ||
-        tz_manifest_next(reader, &target, &done, err))
+    if (!export->finder && tz_entry_finder_new(&export->finder, options->repo, options->head, err))
         return -1;
-    if (done || target.type == TZ_ENTRY_HARDLINK || target.path_len != entry->link_len ||
-        memcmp(target.path, entry->link, entry->link_len) != 0)
-        return tz_fail(err, TZ_CORRUPT, "it is a hard link to '%s', which is not there",
-                       entry->link);
+    if (tz_entry_find_first(export->finder, entry, &first, err) ||
+        tz_entry_copy(&target, first, err) ||
+        tz_entry_set_path(&target, entry->path, entry->path_len, err))
+        return -1;
     tz_losses_add(&export->losses, LOSS_HARDLINKS, entry);
-    if (tz_entry_set_path(&target, entry->path, entry->path_len, err))
-        return -1;
     tz_entry_clear(entry);
     *entry = target;
     target = (struct tz_entry){0};

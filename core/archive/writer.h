@@ -70,6 +70,7 @@ struct export
     uint32_t chunk_len;
     struct link_table *links; /* NULL unless the format counts them */
     uint32_t next_inode;
+    struct tz_entry_finder *finder; /* of files by another name of theirs; NULL: no need so far */
     struct archive *archive;
     struct losses losses;
     struct tz_error write_error; /* of the callback */

@@ -21,6 +21,7 @@ struct search {
     struct tz_search_result *result;
     struct tz_match *fresh; /* of the generation that is read, in the order of paths */
     size_t fresh_count, fresh_room;
+    struct tz_entry_finder *finder; /* of the generation that is read; NULL: no need so far */
     size_t at; /* in the matches: those before were compared with this generation */
 };
 
@@ -45,6 +46,7 @@ static void clear_search(struct search *search)
     for (size_t i = 0; i < search->fresh_count; i++)
         clear_match(&search->fresh[i]);
     free(search->fresh);
+    tz_entry_finder_free(search->finder);
     tz_glob_free(search->glob);
 }
 
@@ -203,6 +205,20 @@ static int settle(struct search *search, struct tz_error *err)
     return 0;
 }
 
+/* Another name of a file has the file's size. */
+static int take_size(struct search *search, const struct tz_head *head, struct tz_entry *entry,
+                     struct tz_error *err)
+{
+    const struct tz_entry *first = NULL;
+
+    if (!search->finder && tz_entry_finder_new(&search->finder, search->options->repo, head, err))
+        return -1;
+    if (tz_entry_find_first(search->finder, entry, &first, err))
+        return -1;
+    entry->size = first->size;
+    return 0;
+}
+
 static int search_generation(struct search *search, uint32_t generation, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_manifest_reader) struct tz_manifest_reader *reader = NULL;
@@ -220,7 +236,11 @@ static int search_generation(struct search *search, uint32_t generation, struct 
             return -1;
         if (done)
             return note_rest(search, generation, err);
-        if (is_match(search, &entry) && note(search, &entry, generation, err))
+        if (!is_match(search, &entry))
+            continue;
+        if (entry.type == TZ_ENTRY_HARDLINK && take_size(search, &head, &entry, err))
+            return -1;
+        if (note(search, &entry, generation, err))
             return -1;
     }
 }
@@ -261,7 +281,9 @@ static int search_or_warn(struct search *search, uint32_t generation, struct tz_
     struct tz_error why = {0};
     char id[TZ_HASH_TEXT];
 
-    if (!search_generation(search, generation, &why))
+    int failed = search_generation(search, generation, &why);
+    tz_entry_finder_free(TZ_TAKE(search->finder));
+    if (!failed)
         return settle(search, err);
     if (why.kind == TZ_INTERRUPTED || why.kind == TZ_NOMEM) {
         if (err)

@@ -1,5 +1,6 @@
 #include "root.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define ROOT_PATH_MAX (1U << 20)
@@ -99,15 +100,15 @@ int tz_manifest_root_parse(struct tz_manifest_root *root, const void *data, size
     return 0;
 }
 
-/* The first piece that may hold the prefix: the last one that begins at or before it. */
-static size_t find_piece(const struct tz_manifest_reader *reader)
+/* The first piece that may hold the path: the last one that begins at or before it. */
+static size_t find_piece(const struct tz_manifest_reader *reader, const char *path, size_t len)
 {
     size_t low = 0, high = reader->root.count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct tz_manifest_piece *p = &reader->root.pieces[middle];
-        if (tz_path_compare(p->first, p->first_len, reader->prefix, reader->prefix_len) <= 0)
+        if (tz_path_compare(p->first, p->first_len, path, len) <= 0)
             low = middle + 1;
         else
             high = middle;
@@ -137,7 +138,7 @@ int tz_manifest_reader_new(struct tz_manifest_reader **ret, struct tz_repo *repo
                          TZ_MANIFEST_ROOT_MAX, &reader->bytes, err) ||
         tz_manifest_root_parse(&reader->root, reader->bytes.data, reader->bytes.len, err))
         return tz_while(err, "read the manifest of '%s'", head->source);
-    reader->at = find_piece(reader);
+    reader->at = find_piece(reader, prefix, prefix_len);
     *ret = TZ_TAKE(reader);
     return 0;
 }
@@ -306,6 +307,22 @@ int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, 
             reader->cursor.at = reader->cursor.end;
         }
     }
+}
+
+void tz_manifest_seek(struct tz_manifest_reader *reader, const char *path, size_t path_len,
+                      bool *ret_moved)
+{
+    size_t piece = find_piece(reader, path, path_len);
+    const struct tz_buf *last = &reader->last;
+
+    assert(reader->prefix_len == 0 && !reader->lost);
+    *ret_moved = !(reader->at == piece + 1 && reader->has_last &&
+                   tz_path_compare((const char *)last->data, last->len, path, path_len) < 0);
+    if (!*ret_moved)
+        return;
+    reader->at = piece;
+    reader->cursor = (struct tz_cursor){0};
+    reader->has_last = false;
 }
 
 int tz_manifest_each_chunk(struct tz_manifest_reader *reader, tz_manifest_chunk_fn *found,

@@ -70,23 +70,16 @@ static int remember(struct restore *restore, const struct tz_entry *link, struct
 static int read_first(struct restore *restore, const struct tz_entry *link, struct tz_entry *ret,
                       struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_manifest_reader) struct tz_manifest_reader *reader = NULL;
-    TZ_SCOPED(tz_scoped_entry) struct tz_entry entry = {0};
-    bool done = false;
+    const struct tz_entry *first = NULL;
 
-    if (tz_manifest_reader_new(&reader, restore->repo, restore->options->head, link->link,
-                               link->link_len, err) ||
-        tz_manifest_next(reader, &entry, &done, err))
+    if (!restore->finder &&
+        tz_entry_finder_new(&restore->finder, restore->repo, restore->options->head, err))
         return -1;
-    if (done || entry.path_len != link->link_len || entry.type == TZ_ENTRY_HARDLINK ||
-        entry.type == TZ_ENTRY_DIRECTORY)
-        return tz_fail(err, TZ_CORRUPT, "the other name of this file, '%s', is not in the manifest",
-                       link->link);
-    if (tz_entry_set_path(&entry, link->path, link->path_len, err))
-        return -1;
-    *ret = entry;
-    entry = (struct tz_entry){0};
-    return 0;
+    return tz_entry_find_first(restore->finder, link, &first, err) ||
+                   tz_entry_copy(ret, first, err) ||
+                   tz_entry_set_path(ret, link->path, link->path_len, err)
+               ? -1
+               : 0;
 }
 
 int tz_restore_adopt(struct restore *restore, struct tz_entry *link, struct tz_error *err)

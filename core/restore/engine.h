@@ -122,6 +122,7 @@ struct restore {
     struct tz_entry *links; /* hard links of the window */
     size_t link_count, link_cap;
     void *adopted; /* adopt.c: what stands in for first names that are not restored */
+    struct tz_entry_finder *finder; /* adopt.c; NULL: not needed so far */
     struct directory *stack;        /* directories above the present entry */
     size_t depth, depth_cap;
     struct tz_entry *left; /* directories that the walk has left in this window */

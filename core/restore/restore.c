@@ -454,6 +454,7 @@ static void tear_down(struct restore *restore)
     free(restore->left);
     free(restore->file_name);
     tz_restore_forget_adopted(restore);
+    tz_entry_finder_free(restore->finder);
     tz_place_free(restore->place);
     tz_pool_free(restore->pool);
     (void)pthread_cond_destroy(&restore->desk_free);

@@ -29,6 +29,10 @@ json '.matches[0].generations[0] | .size == 10 and .mtime == "2020-02-29T12:34:5
 tz 0 find index.txt wiki --json
 json '.matches[0].generations | map(.changed) == [["new"], [], ["mtime"], [], []]'
 
+# Another name of a file has its size.
+tz 0 find name-two.txt wiki --json
+json '.matches[0].generations | map(.size) | unique == [11]'
+
 # Where it went.
 rm "$work/src/docs/fresh.txt"
 back_up

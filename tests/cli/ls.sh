@@ -12,7 +12,7 @@ grep -qE "^drwxr-xr-x +[^ ]+ +[^ ]+ +[0-9]+ [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}
 grep -qE "^-rw-r--r-- .* 11 .* index.txt$" "$work/stdout" || fail "the line of a file"
 grep -qE "^lrwxrwxrwx .* link -> docs/big.bin$" "$work/stdout" || fail "the line of a link"
 grep -qE "^prw" "$work/stdout" || fail "the line of a pipe"
-grep -qE "^h.* name-two.txt link to index.txt$" "$work/stdout" || fail "the line of a hard link"
+grep -qE "^hrw-r--r-- .* 11 .* name-two.txt link to index.txt$" "$work/stdout" || fail "the line of a hard link"
 stdout_has "日本語.txt"
 if grep -q "docs/" <(grep -v -- '->' "$work/stdout"); then fail "something below is listed"; fi
 [ "$(wc -l <"$work/stdout")" -eq 8 ] || fail "not eight entries"
@@ -48,7 +48,7 @@ json '.entries[0] | .mode == "0640" and .mtime == "2020-02-29T12:34:56.789000000
 json ".entries[0] | .uid == $(id -u) and .gid == $(id -g) and .user == \"$(id -un)\" and .link == null"
 tz 0 ls wiki --json
 json '.entries | map(select(.path == "link"))[0] | .type == "symlink" and .link == "docs/big.bin"'
-json '.entries | map(select(.path == "name-two.txt"))[0] | .type == "hardlink" and .link == "index.txt"'
+json '.entries | map(select(.path == "name-two.txt"))[0] | .type == "hardlink" and .link == "index.txt" and .size == 11'
 json '.entries | map(.type) | sort | unique == ["directory", "fifo", "file", "hardlink", "symlink"]'
 if getfattr -n user.comment "$work/src/nothing" >/dev/null 2>&1; then
     json '.entries | map(select(.path == "nothing"))[0].xattrs == {"user.comment": "a note"}'

@@ -125,6 +125,13 @@ void tz_manifest_reader_tolerate(struct tz_manifest_reader *reader, tz_manifest_
                                  void *arg);
 int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, bool *ret_done,
                      struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * The entries that come next are those from a path on, or some before it that are passed over: only
+ * of a reader of everything.  Cheap if the path lies ahead in the same chunk.  *ret_moved false:
+ * what comes next is what would have come.
+ */
+void tz_manifest_seek(struct tz_manifest_reader *reader, const char *path, size_t path_len,
+                      bool *ret_moved);
 /* Ids of the chunks that the manifest itself consists of (root and entry chunks). */
 typedef int tz_manifest_chunk_fn(void *arg, const uint8_t id[TZ_ID_SIZE], struct tz_error *err);
 int tz_manifest_each_chunk(struct tz_manifest_reader *reader, tz_manifest_chunk_fn *found,
@@ -133,6 +140,23 @@ int tz_manifest_each_chunk(struct tz_manifest_reader *reader, tz_manifest_chunk_
 int tz_manifest_load(struct tz_chunk_reader *chunks, const struct tz_extent *extents,
                      uint32_t count, uint64_t len, size_t max, struct tz_buf *out,
                      struct tz_error *err) TZ_MUST_CHECK;
+
+/*
+ * Looks entries up by path.  Paths in ascending order, and those of which some were asked for
+ * lately, cost little; each other one the reading of a chunk of the manifest.  Memory: that of a
+ * reader, and a few megabytes at most.
+ */
+struct tz_entry_finder;
+int tz_entry_finder_new(struct tz_entry_finder **ret, struct tz_repo *repo,
+                        const struct tz_head *head, struct tz_error *err) TZ_MUST_CHECK;
+void tz_entry_finder_free(struct tz_entry_finder *finder);
+TZ_DEFINE_SCOPED(struct tz_entry_finder *, tz_scoped_entry_finder, tz_entry_finder_free)
+/* *ret is borrowed until the next call; NULL: there is none. */
+int tz_entry_find(struct tz_entry_finder *finder, const char *path, size_t path_len,
+                  const struct tz_entry **ret, struct tz_error *err) TZ_MUST_CHECK;
+/* The entry that a hard link is another name of; that there is none is TZ_CORRUPT. */
+int tz_entry_find_first(struct tz_entry_finder *finder, const struct tz_entry *link,
+                        const struct tz_entry **ret, struct tz_error *err) TZ_MUST_CHECK;
 
 /* Walk an entry's content extents in file order, whatever the level. */
 struct tz_extent_walk;

@@ -134,6 +134,87 @@ static void a_prefix_gives_exactly_its_part_of_the_tree(void **state)
     }
 }
 
+static void check_find(struct tz_entry_finder *finder, const struct tz_entry *expected)
+{
+    const struct tz_entry *found = NULL;
+
+    OK(tz_entry_find(finder, expected->path, expected->path_len, &found, &err));
+    assert_non_null(found);
+    assert_same_entry(expected, found, false);
+}
+
+/* Path with a byte behind it; it may be the path of another entry. */
+static void check_absent(struct tz_entry_finder *finder, const struct tz_entry *entries,
+                         size_t count, const struct tz_entry *near, char more)
+{
+    char path[8192];
+    const struct tz_entry *found = NULL;
+    bool there = false;
+
+    if (near->path_len + 1 >= sizeof(path))
+        return;
+    memcpy(path, near->path, near->path_len);
+    path[near->path_len] = more;
+    for (size_t i = 0; i < count; i++)
+        there |=
+            tz_path_compare(entries[i].path, entries[i].path_len, path, near->path_len + 1) == 0;
+    OK(tz_entry_find(finder, path, near->path_len + 1, &found, &err));
+    assert_int_equal(found != NULL, there);
+}
+
+static void entries_are_found_by_path(void **state)
+{
+    struct bench *b = *state;
+    size_t count = 0;
+    struct tz_entry *entries = make_tree(30, 6000, &count);
+    TZ_SCOPED(clear_written) struct written written = write_all(b, entries, count);
+    TZ_SCOPED(tz_scoped_entry_finder) struct tz_entry_finder *finder = NULL;
+    struct seeded seeded = {30};
+
+    written.head.source = written.source;
+    assert_true(written.refs.count > 5);
+    OK(tz_entry_finder_new(&finder, b->repo, &written.head, &err));
+    for (size_t i = 0; i < count; i++)
+        check_find(finder, &entries[i]);
+    for (size_t i = 0; i < count; i += 7)
+        check_find(finder, &entries[count - 1 - i]);
+    for (unsigned turn = 0; turn < 500; turn++) {
+        const struct tz_entry *some = &entries[seeded_below(&seeded, count)];
+        check_find(finder, some);
+        check_absent(finder, entries, count, some, "!z\xff"[seeded_below(&seeded, 3)]);
+        check_find(finder, some);
+    }
+    free_tree(entries, count);
+}
+
+static void a_link_leads_to_its_first_name(void **state)
+{
+    struct tz_entry entries[] = {
+        {.path = (char *)"", .path_len = 0, .type = TZ_ENTRY_DIRECTORY},
+        {.path = (char *)"a", .path_len = 1, .type = TZ_ENTRY_FIFO},
+        {.path = (char *)"b", .path_len = 1, .type = TZ_ENTRY_HARDLINK, .link = (char *)"a"},
+        {.path = (char *)"c", .path_len = 1, .type = TZ_ENTRY_HARDLINK, .link = (char *)"b"},
+        {.path = (char *)"d", .path_len = 1, .type = TZ_ENTRY_HARDLINK, .link = (char *)"z"},
+    };
+    TZ_SCOPED(tz_scoped_entry_finder) struct tz_entry_finder *finder = NULL;
+    const struct tz_entry *first = NULL;
+    struct bench *b = *state;
+
+    for (size_t i = 2; i < TZ_COUNT(entries); i++)
+        entries[i].link_len = 1;
+    TZ_SCOPED(clear_written)
+    struct written written = write_all(b, entries, TZ_COUNT(entries));
+    written.head.source = written.source;
+    OK(tz_entry_finder_new(&finder, b->repo, &written.head, &err));
+    OK(tz_entry_find_first(finder, &entries[2], &first, &err));
+    assert_int_equal(first->type, TZ_ENTRY_FIFO);
+    assert_int_equal(tz_entry_find_first(finder, &entries[3], &first, &err), -1);
+    assert_int_equal(err.kind, TZ_CORRUPT);
+    assert_int_equal(tz_entry_find_first(finder, &entries[4], &first, &err), -1);
+    assert_int_equal(err.kind, TZ_CORRUPT);
+    OK(tz_entry_find_first(finder, &entries[2], &first, &err));
+}
+
 static size_t count_new(struct bench *b, const struct tz_id_list *before,
                         const struct tz_id_list *after)
 {
@@ -544,6 +625,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_prefix_gives_exactly_its_part_of_the_tree, bench_enter,
                                         bench_leave),
         cmocka_unit_test_setup_teardown(a_prefix_reads_no_chunk_too_many, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(entries_are_found_by_path, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(a_link_leads_to_its_first_name, bench_enter, bench_leave),
         cmocka_unit_test_setup_teardown(an_unchanged_part_gives_the_same_chunks, bench_enter,
                                         bench_leave),
         cmocka_unit_test_setup_teardown(an_entry_more_or_less_changes_few_chunks, bench_enter,

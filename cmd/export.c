@@ -150,7 +150,7 @@ static int add_counts(const struct run *run, json_t *document, struct tz_error *
         {"entries", result->entries},   {"files", result->files},
         {"bytes", result->bytes},       {"archive_bytes", result->archive_bytes},
         {"left_out", result->left_out}, {"sockets", result->sockets},
-        {"healed", result->healed},
+        {"healed", result->healed},     {"damaged", result->damaged},
     };
 
     for (size_t i = 0; i < TZ_COUNT(counts); i++) {
@@ -218,6 +218,8 @@ static int run(struct tz_context *context, struct tz_error *err)
         return -1;
     if (!context->json)
         print_text(&run);
+    if (run.result.damaged > 0)
+        return TZ_EXIT_DAMAGE;
     /* That sockets are not in it is no loss: who listens makes them anew. */
     return run.result.left_out > run.result.sockets ? TZ_EXIT_WARNINGS : TZ_EXIT_OK;
 }

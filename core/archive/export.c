@@ -65,6 +65,27 @@ static void leave_out(struct export *export, const struct tz_entry *entry,
     warn(export, entry, why);
 }
 
+/* The same for what no store has any more. */
+static void lose(struct export *export, const struct tz_entry *entry, const struct tz_error *why)
+{
+    export->result->damaged++;
+    leave_out(export, entry, why);
+}
+
+/* A long list of a file's content cannot be had: the file is left out, and links to it. */
+static int lose_content(struct export *export, const struct tz_entry *entry,
+                        const struct tz_error *why, struct tz_error *err)
+{
+    if (why->kind != TZ_CORRUPT && why->kind != TZ_NOT_FOUND && why->kind != TZ_UNAVAILABLE) {
+        if (err)
+            *err = *why;
+        return -1;
+    }
+    lose(export, entry, why);
+    return tz_lost_parts_add(&export->lost, entry->path, entry->path_len, entry->path,
+                             entry->path_len, err);
+}
+
 static la_ssize_t write_block(struct archive *archive, void *arg, const void *data, size_t len)
 {
     struct export *export = arg;
@@ -92,6 +113,7 @@ static void tear_down(struct export *export)
     tz_link_table_free(export->links);
     tz_entry_finder_free(export->finder);
     tz_losses_clear(&export->losses);
+    tz_lost_parts_clear(&export->lost);
 }
 
 static unsigned threads_of(const struct tz_config *config)
@@ -119,9 +141,34 @@ static int begin_writing(struct export *export, struct tz_error *err)
     return 0;
 }
 
+/* The counting of links passes over the same parts before. */
+static void pass_over(void *arg, const char *from, size_t from_len, const char *to, size_t to_len,
+                      const struct tz_error *why)
+{
+    (void)arg, (void)from, (void)from_len, (void)to, (void)to_len, (void)why;
+}
+
+static void note_lost(void *arg, const char *from, size_t from_len, const char *to, size_t to_len,
+                      const struct tz_error *why)
+{
+    struct export *export = arg;
+    const struct tz_entry entry = {.path = (char *)(uintptr_t)from, .path_len = from_len};
+    struct tz_error what = *why;
+
+    export->result->damaged++;
+    if (to)
+        (void)tz_while(&what, "all is lost from here to '%.*s'", (int)TZ_MIN(to_len, 200), to);
+    else
+        (void)tz_while(&what, "all is lost from here on");
+    warn(export, &entry, &what);
+    if (tz_lost_parts_add(&export->lost, from, from_len, to, to_len, &what))
+        export->lost_error = what;
+}
+
 typedef int entry_fn(struct export *export, struct tz_entry *entry, struct tz_error *err);
 
-static int each_entry(struct export *export, entry_fn *take, struct tz_error *err)
+static int each_entry(struct export *export, entry_fn *take, tz_manifest_lost_fn *lost,
+                      struct tz_error *err)
 {
     const struct tz_archive_export_options *options = export->options;
     TZ_SCOPED(tz_scoped_manifest_reader) struct tz_manifest_reader *reader = NULL;
@@ -130,9 +177,15 @@ static int each_entry(struct export *export, entry_fn *take, struct tz_error *er
 
     if (tz_manifest_reader_new(&reader, options->repo, options->head, "", 0, err))
         return -1;
+    tz_manifest_reader_tolerate(reader, lost, export);
     for (;;) {
         if (tz_interrupt_check(err) || tz_manifest_next(reader, &entry, &done, err))
             return -1;
+        if (export->lost_error.kind != TZ_OK) {
+            if (err)
+                *err = export->lost_error;
+            return -1;
+        }
         if (done)
             return 0;
         if (take(export, &entry, err))
@@ -205,8 +258,8 @@ static int write_entry(struct export *export, const struct tz_entry *entry, stru
     }
     if (rc < 0)
         return tz_fail_nomem(err);
-    if (entry->type == TZ_ENTRY_FILE && tz_export_holes(export, entry, out, err))
-        return -1;
+    if (entry->type == TZ_ENTRY_FILE && tz_export_holes(export, entry, out, &why))
+        return lose_content(export, entry, &why, err);
     rc = write_header(export, entry, out, err);
     if (rc)
         return rc < 0 ? -1 : 0;
@@ -227,6 +280,19 @@ static bool holds_link(const struct export *export, const struct tz_entry *entry
     return !export->links || tz_link_table_is_file(export->links, entry->link, entry->link_len);
 }
 
+/* A link to what is not in the archive would stop those who read it. */
+static bool is_lost_link(struct export *export, const struct tz_entry *entry)
+{
+    struct tz_error why = {0};
+
+    if (entry->type != TZ_ENTRY_HARDLINK ||
+        !tz_lost_parts_hold(&export->lost, entry->link, entry->link_len))
+        return false;
+    (void)tz_fail(&why, TZ_CORRUPT, "the other name of this file, '%s', is lost", entry->link);
+    lose(export, entry, &why);
+    return true;
+}
+
 static int take_entry(struct export *export, struct tz_entry *entry, struct tz_error *err)
 {
     tz_export_report(export, false);
@@ -234,6 +300,8 @@ static int take_entry(struct export *export, struct tz_entry *entry, struct tz_e
         return 0;
     if (export->links && entry->type == TZ_ENTRY_FILE)
         tz_link_table_note_file(export->links, entry->path, entry->path_len);
+    if (is_lost_link(export, entry))
+        return 0;
     if (entry->type == TZ_ENTRY_HARDLINK && !holds_link(export, entry) &&
         follow_link(export, entry, err))
         return -1;
@@ -249,11 +317,12 @@ static int run(struct export *export, struct tz_error *err)
         tz_chunk_reader_new(&export->chunks, options->repo, err))
         return -1;
     if (export->form->holds & COUNTS_LINKS) {
-        if (tz_link_table_new(&export->links, err) || each_entry(export, count_link, err))
+        if (tz_link_table_new(&export->links, err) ||
+            each_entry(export, count_link, pass_over, err))
             return -1;
         export->next_inode = tz_link_table_count(export->links) + 1;
     }
-    if (begin_writing(export, err) || each_entry(export, take_entry, err))
+    if (begin_writing(export, err) || each_entry(export, take_entry, note_lost, err))
         return -1;
     if (archive_write_close(export->archive) != ARCHIVE_OK)
         return tz_export_fail(export, err);

@@ -58,6 +58,21 @@ void tz_link_table_note_file(struct link_table *table, const char *path, size_t 
 bool tz_link_table_is_file(const struct link_table *table, const char *path, size_t len);
 uint32_t tz_link_table_count(const struct link_table *table);
 
+/* Where the manifest has gaps. */
+struct lost_part {
+    /* Paths: the first one, and those behind it that are before the second; NULL: to the end. */
+    char *from, *to;
+    size_t from_len, to_len;
+};
+struct lost_parts {
+    struct lost_part *items;
+    size_t count;
+};
+int tz_lost_parts_add(struct lost_parts *parts, const char *from, size_t from_len, const char *to,
+                      size_t to_len, struct tz_error *err) TZ_MUST_CHECK;
+bool tz_lost_parts_hold(const struct lost_parts *parts, const char *path, size_t len);
+void tz_lost_parts_clear(struct lost_parts *parts);
+
 struct export
 {
     const struct tz_archive_export_options *options;
@@ -73,6 +88,8 @@ struct export
     struct tz_entry_finder *finder; /* of files by another name of theirs; NULL: no need so far */
     struct archive *archive;
     struct losses losses;
+    struct lost_parts lost;
+    struct tz_error lost_error;  /* could not be remembered */
     struct tz_error write_error; /* of the callback */
     bool ended;                  /* nothing is to be written any more */
     int64_t next_progress;
@@ -82,7 +99,7 @@ struct export
  * -1: no memory. */
 int tz_export_header(struct export *export, const struct tz_entry *entry, struct archive_entry *out,
                      struct tz_error *why) TZ_MUST_CHECK;
-/* Add the map of the file's holes to out. */
+/* Add the map of the file's holes to out.  Fails if a long list of the content cannot be had. */
 int tz_export_holes(struct export *export, const struct tz_entry *entry, struct archive_entry *out,
                     struct tz_error *err) TZ_MUST_CHECK;
 /* Write the file's content, after its header. */

@@ -7,6 +7,8 @@ for folder in $(seq 100 159); do
     mkdir -p "$work/src/$folder"
     for i in $(seq 150); do echo "$folder $i" >"$work/src/$folder/a file of which the name is long $i"; done
 done
+# In what is left, with its first name in what is lost.
+ln "$work/src/100/a file of which the name is long 1" "$work/src/130/a file of which the name is long 7 link"
 write_config
 tz 0 init
 back_up
@@ -46,3 +48,20 @@ lost=$(comm -23 <(cd "$work/src" && find . -type f | sort) <(cd "$work/out" && f
     sed -n '1s|^./||p')
 tz 1 restore wiki "$lost" --target "$work/out3"
 stderr_has "read the manifest"
+
+# An archive has the same files, whatever the format.
+for format in tar newc zip; do
+    tz 4 export wiki --format $format --output "$work/out.$format" --json
+    json '.damaged >= 1 and (.warnings | map(.error) | join(" ") | contains("all is lost from here"))'
+    [ $format != newc ] || command -v cpio >/dev/null || continue
+    mkdir "$work/$format"
+    case $format in
+    tar) tar -xf "$work/out.tar" -C "$work/tar" ;;
+    newc) (cd "$work/newc" && cpio --quiet -idm <"$work/out.newc") ;;
+    zip) python3 -m zipfile -e "$work/out.zip" "$work/zip" ;;
+    esac
+    diff -r "$work/out" "$work/$format" >/dev/null || fail "the $format does not have what is left"
+done
+tz 4 export wiki --output "$work/text.tar"
+stderr_has "all is lost from here"
+stderr_has "the other name of this file, '100/a file of which the name is long 1', is lost"

@@ -62,10 +62,15 @@ struct tz_archive_export_result {
     uint64_t archive_bytes;         /* written to fd */
     uint64_t left_out;              /* entries that are not in it; each was a warning */
     uint64_t sockets;               /* of them: nothing that an archive could hold */
+    uint64_t damaged;               /* parts of the manifest, and entries, that no store has */
     uint64_t healed;                /* reads that one store failed and another served */
 };
 
-/* After a failure fd holds a part of an archive, of which nothing can be used. */
+/*
+ * Parts of the manifest that are lost, and files of which the list of content is, are left out with
+ * a warning; content that is lost is a failure.  After a failure fd holds a part of an archive, of
+ * which nothing can be used.
+ */
 int tz_archive_export(const struct tz_archive_export_options *options,
                       struct tz_archive_export_result *ret, struct tz_error *err) TZ_MUST_CHECK;
 

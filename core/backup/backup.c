@@ -284,11 +284,35 @@ static void tear_down(struct run *run)
     (void)pthread_mutex_destroy(&run->warnings.mutex);
 }
 
+static int copy_tags(struct run *run, struct record *record, struct tz_error *err)
+{
+    uint8_t tags[LIST_COPY_ROWS][LOCAL_TAG_SIZE];
+    const struct local_extra *old = &record->old;
+    uint64_t row = 0;
+
+    for (uint64_t at = 0; at < old->tag_count;) {
+        uint64_t left = old->tag_count - at;
+        uint64_t count = tz_local_hole_tags(run->last, old->tag_first + at, left);
+        if (count > 0) {
+            if (tz_local_put_hole_tags(run->local, count, &row, err))
+                return -1;
+        } else {
+            count = TZ_MIN(left, (uint64_t)LIST_COPY_ROWS);
+            if (tz_local_tags(run->last, old->tag_first + at, tags, (size_t)count, err) ||
+                tz_local_put_tags(run->local, tags, (size_t)count, &row, err))
+                return -1;
+        }
+        if (at == 0)
+            record->extra.tag_first = row;
+        at += count;
+    }
+    return 0;
+}
+
 /* Lists and tags of an unchanged file move on into the new local manifest. */
 static int copy_lists(struct run *run, struct record *record, struct tz_error *err)
 {
     struct local_extent rows[LIST_COPY_ROWS];
-    uint8_t tags[LIST_COPY_ROWS][LOCAL_TAG_SIZE];
     struct local_extra *extra = &record->extra;
     uint64_t row = 0;
 
@@ -303,15 +327,7 @@ static int copy_lists(struct run *run, struct record *record, struct tz_error *e
                 extra->list_first = row;
         }
     }
-    for (uint64_t at = 0; at < record->old.tag_count; at += LIST_COPY_ROWS) {
-        size_t count = (size_t)TZ_MIN(record->old.tag_count - at, (uint64_t)LIST_COPY_ROWS);
-        if (tz_local_tags(run->last, record->old.tag_first + at, tags, count, err) ||
-            tz_local_put_tags(run->local, tags, count, &row, err))
-            return -1;
-        if (at == 0)
-            extra->tag_first = row;
-    }
-    return 0;
+    return copy_tags(run, record, err);
 }
 
 static void count_entry(struct tz_head *head, const struct tz_entry *entry)

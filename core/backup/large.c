@@ -198,7 +198,6 @@ static int put_blocks(struct paging *paging, const uint8_t *data, size_t len, st
 /* A hole of whole blocks: tags of zero blocks, which no data block is looked up by. */
 static int put_hole_blocks(struct paging *paging, uint64_t blocks, struct tz_error *err)
 {
-    uint8_t zeros[64][LOCAL_TAG_SIZE] = {{0}};
     struct tz_extent hole = {.len = blocks * paging->block_size};
     uint64_t row = 0;
 
@@ -206,14 +205,10 @@ static int put_hole_blocks(struct paging *paging, uint64_t blocks, struct tz_err
         return 0;
     if (tz_cutter_known(paging->reading->cutter, &hole, 0, err))
         return -1;
-    for (uint64_t left = blocks; paging->reading->local && left > 0;) {
-        size_t part = (size_t)TZ_MIN(left, (uint64_t)64);
-        if (tz_local_put_tags(paging->reading->local, zeros, part, &row, err))
-            return -1;
-        if (paging->blocks == 0 && left == blocks)
-            paging->tag_first = row;
-        left -= part;
-    }
+    if (paging->reading->local && tz_local_put_hole_tags(paging->reading->local, blocks, &row, err))
+        return -1;
+    if (paging->blocks == 0)
+        paging->tag_first = row;
     paging->blocks += blocks;
     paging->size += hole.len;
     return 0;

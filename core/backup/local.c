@@ -300,3 +300,8 @@ int tz_local_tags(struct tz_local_reader *reader, uint64_t row, uint8_t (*ret)[L
 {
     return tz_row_read(&reader->tags, row, ret, count, err);
 }
+
+uint64_t tz_local_hole_tags(const struct tz_local_reader *reader, uint64_t row, uint64_t count)
+{
+    return tz_row_hole(&reader->tags, row, count);
+}

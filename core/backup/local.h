@@ -59,6 +59,9 @@ int tz_local_list(struct tz_local_reader *reader, uint64_t row, struct local_ext
 int tz_local_tags(struct tz_local_reader *reader, uint64_t row, uint8_t (*ret)[LOCAL_TAG_SIZE],
                   size_t count, struct tz_error *err) TZ_MUST_CHECK;
 
+/* How many of the tags from this row on are those of a hole. */
+uint64_t tz_local_hole_tags(const struct tz_local_reader *reader, uint64_t row, uint64_t count);
+
 struct tz_local_writer;
 int tz_local_create(struct tz_local_writer **ret, struct tz_repo *repo, const char *folder,
                     struct tz_error *err) TZ_MUST_CHECK;
@@ -72,6 +75,9 @@ int tz_local_put_list(struct tz_local_writer *writer, const struct local_extent 
                       uint64_t *ret_row, struct tz_error *err) TZ_MUST_CHECK;
 int tz_local_put_tags(struct tz_local_writer *writer, uint8_t (*tags)[LOCAL_TAG_SIZE], size_t count,
                       uint64_t *ret_row, struct tz_error *err) TZ_MUST_CHECK;
+/* Tags of blocks that are a hole: zeros, which take next to no room. */
+int tz_local_put_hole_tags(struct tz_local_writer *writer, uint64_t count, uint64_t *ret_row,
+                           struct tz_error *err) TZ_MUST_CHECK;
 /* Fill in the packs of rows that had none, from the catalog; calls used() for each pack of the
  * rows, once or oftener.  Nothing can be added after it. */
 typedef int local_pack_fn(void *arg, int64_t pack, struct tz_error *err);

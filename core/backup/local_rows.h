@@ -6,7 +6,8 @@
  *   chunks    rows: 32 id, u64 pack, u32 check
  *   lists     rows: 32 id, u64 pack, u64 length, u32 offset, u32 check
  *   packs     rows: 32 hash, u64 number that the rows above mean it by, u32 check
- *   tags      rows: 16 tag; without a check: a damaged one only has its block stored anew
+ *   tags      rows: 16 tag; without a check: a damaged one only has its block stored anew;
+ *             zeros for blocks in a hole, which are a hole here too
  *   last      struct local_info
  *
  * Checks are keyed hashes under a key of the folder's own; a row's covers its place too.

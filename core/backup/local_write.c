@@ -185,6 +185,13 @@ int tz_local_put_tags(struct tz_local_writer *writer, uint8_t (*tags)[LOCAL_TAG_
     return tz_row_put(&writer->tags, tags, count, err);
 }
 
+int tz_local_put_hole_tags(struct tz_local_writer *writer, uint64_t count, uint64_t *ret_row,
+                           struct tz_error *err)
+{
+    *ret_row = writer->tags.count;
+    return tz_row_put_zeros(&writer->tags, count, err);
+}
+
 static int compare_numbers(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

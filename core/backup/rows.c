@@ -11,6 +11,8 @@
 
 #define BUFFER      (256U << 10)
 #define WINDOW_ROWS 2048U
+/* A shorter run of zeros is written: file systems have no smaller holes. */
+#define HOLE_MIN 8192U
 
 int tz_row_writer_open(struct tz_row_writer *writer, const char *folder, const char *name,
                        size_t row_size, struct tz_error *err)
@@ -29,6 +31,31 @@ int tz_row_writer_open(struct tz_row_writer *writer, const char *folder, const c
 int tz_row_put(struct tz_row_writer *writer, const void *row, size_t rows, struct tz_error *err)
 {
     if (tz_buf_append(&writer->pending, row, rows * writer->row_size, err))
+        return -1;
+    writer->count += rows;
+    return writer->pending.len >= BUFFER ? tz_row_flush(writer, err) : 0;
+}
+
+static int put_hole(struct tz_row_writer *writer, uint64_t len, struct tz_error *err)
+{
+    if (tz_row_flush(writer, err))
+        return -1;
+    off_t end = lseek(writer->fd, (off_t)len, SEEK_CUR);
+    /* The last one has nothing behind it that would make the file so long. */
+    if (end < 0 || ftruncate(writer->fd, end))
+        return tz_fail_errno(err, errno, "write the local manifest");
+    return 0;
+}
+
+int tz_row_put_zeros(struct tz_row_writer *writer, uint64_t rows, struct tz_error *err)
+{
+    static const uint8_t zeros[HOLE_MIN];
+    uint64_t len = 0;
+
+    if (__builtin_mul_overflow(rows, writer->row_size, &len) || len > INT64_MAX)
+        return tz_fail(err, TZ_UNSUPPORTED, "the local manifest would be too large");
+    if (len >= HOLE_MIN ? put_hole(writer, len, err)
+                        : tz_buf_append(&writer->pending, zeros, (size_t)len, err))
         return -1;
     writer->count += rows;
     return writer->pending.len >= BUFFER ? tz_row_flush(writer, err) : 0;
@@ -78,6 +105,16 @@ int tz_row_read(const struct tz_row_reader *reader, uint64_t row, void *data, si
     if (tz_pread_full(reader->fd, data, len, row * reader->row_size, &got, err))
         return -1;
     return got == len ? 0 : tz_fail(err, TZ_CORRUPT, "the local manifest is cut short");
+}
+
+uint64_t tz_row_hole(const struct tz_row_reader *reader, uint64_t row, uint64_t rows)
+{
+    off_t begin = (off_t)(row * reader->row_size);
+    off_t data = lseek(reader->fd, begin, SEEK_DATA);
+
+    if (data < 0) /* no data up to the end; or nobody knows */
+        return errno == ENXIO ? rows : 0;
+    return TZ_MIN(rows, (uint64_t)(data - begin) / reader->row_size);
 }
 
 int tz_row_next(struct tz_row_reader *reader, const uint8_t **ret, struct tz_error *err)

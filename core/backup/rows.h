@@ -16,6 +16,9 @@ int tz_row_writer_open(struct tz_row_writer *writer, const char *folder, const c
                        size_t row_size, struct tz_error *err) TZ_MUST_CHECK;
 int tz_row_put(struct tz_row_writer *writer, const void *row, size_t rows,
                struct tz_error *err) TZ_MUST_CHECK;
+/* Rows of zeros.  Many of them are a hole in the file, which takes no room. */
+int tz_row_put_zeros(struct tz_row_writer *writer, uint64_t rows,
+                     struct tz_error *err) TZ_MUST_CHECK;
 int tz_row_flush(struct tz_row_writer *writer, struct tz_error *err) TZ_MUST_CHECK;
 void tz_row_writer_close(struct tz_row_writer *writer);
 
@@ -35,6 +38,8 @@ int tz_row_next(struct tz_row_reader *reader, const uint8_t **ret,
                 struct tz_error *err) TZ_MUST_CHECK;
 int tz_row_read(const struct tz_row_reader *reader, uint64_t row, void *data, size_t rows,
                 struct tz_error *err) TZ_MUST_CHECK;
+/* How many of the rows from this one on are zeros because they lie in a hole of the file. */
+uint64_t tz_row_hole(const struct tz_row_reader *reader, uint64_t row, uint64_t rows);
 void tz_row_reader_close(struct tz_row_reader *reader);
 
 #endif

@@ -105,6 +105,49 @@ static void rows_come_back_in_order_and_anywhere(void **state)
         }
 }
 
+static void many_rows_of_zeros_take_no_room(void **state)
+{
+    static const uint64_t runs[] = {1, 511, 512, 513, 100000, 3, UINT64_C(1) << 30, 5000};
+    TZ_SCOPED(tz_scoped_free) char *path = tz_path_join(folder, "rows");
+    struct tz_row_writer writer;
+    struct tz_row_reader reader;
+    struct tz_error err = {0};
+    uint8_t expected[16], row[16];
+    struct stat st;
+    uint64_t at = 0;
+
+    (void)state;
+    assert_int_equal(tz_row_writer_open(&writer, folder, "rows", 16, NULL), 0);
+    for (size_t i = 0; i < TZ_COUNT(runs); i++) {
+        make_row(row, 16, i);
+        assert_int_equal(tz_row_put(&writer, row, 1, NULL), 0);
+        assert_int_equal(tz_row_put_zeros(&writer, runs[i], NULL), 0);
+    }
+    assert_int_equal(tz_row_put_zeros(&writer, UINT64_MAX / 16 + 1, &err), -1);
+    assert_int_equal(tz_row_flush(&writer, NULL), 0);
+    tz_row_writer_close(&writer);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_blocks * 512 < 1 << 20);
+
+    assert_int_equal(tz_row_reader_open(&reader, folder, "rows", 16, NULL), 0);
+    for (size_t i = 0; i < TZ_COUNT(runs); i++, at += 1 + runs[i - 1]) {
+        make_row(expected, 16, i);
+        assert_int_equal(tz_row_read(&reader, at, row, 1, NULL), 0);
+        assert_memory_equal(row, expected, 16);
+        assert_int_equal(tz_row_hole(&reader, at, 1 + runs[i]), 0);
+        memset(expected, 0, sizeof(expected));
+        assert_int_equal(tz_row_read(&reader, at + runs[i], row, 1, NULL), 0);
+        assert_memory_equal(row, expected, 16);
+        /* All but what shares a block of the file system with a row of data. */
+        if (runs[i] > 10000)
+            assert_in_range(tz_row_hole(&reader, at + 4096, runs[i] - 4096), runs[i] - 4096 - 4096,
+                            runs[i] - 4096);
+    }
+    assert_int_equal(reader.count, at);
+    tz_row_reader_close(&reader);
+    remove_rows();
+}
+
 static void rows_beyond_the_end_are_refused(void **state)
 {
     struct tz_row_reader reader;
@@ -189,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_come_back_in_order_and_anywhere, enter, leave),
+        cmocka_unit_test_setup_teardown(many_rows_of_zeros_take_no_room, enter, leave),
         cmocka_unit_test_setup_teardown(rows_beyond_the_end_are_refused, enter, leave),
         cmocka_unit_test_setup_teardown(a_file_that_was_cut_is_refused, enter, leave),
         cmocka_unit_test_setup_teardown(a_file_that_is_not_there_is_an_error, enter, leave),

@@ -20,12 +20,12 @@ struct field {
 enum { MINUTE, HOUR, DAY, MONTH, WEEKDAY, FIELDS };
 
 static const struct field fields[FIELDS] = {
-    [MINUTE] = {"minute", 0, 59, NULL},
-    [HOUR] = {"hour", 0, 23, NULL},
-    [DAY] = {"day of the month", 1, 31, NULL},
-    [MONTH] = {"month", 1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"},
+    [MINUTE] = {"a minute", 0, 59, NULL},
+    [HOUR] = {"an hour", 0, 23, NULL},
+    [DAY] = {"a day of the month", 1, 31, NULL},
+    [MONTH] = {"a month", 1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"},
     /* 7 is Sunday, too. */
-    [WEEKDAY] = {"day of the week", 0, 7, "sunmontuewedthufrisat"},
+    [WEEKDAY] = {"a day of the week", 0, 7, "sunmontuewedthufrisat"},
 };
 
 static const struct {
@@ -104,8 +104,8 @@ static int read_field(const struct field *field, const char *text, size_t len, u
     while ((good = read_range(field, &at, &set)) && *at == ',')
         at++;
     if (!good || at != text + len)
-        return tz_fail(err, TZ_INVALID, "'%.*s' is not a %s (%u to %u)", (int)TZ_MIN(len, 64U),
-                       text, field->name, field->min, field->max);
+        return tz_fail(err, TZ_INVALID, "'%.*s' is not %s (%u to %u)", (int)TZ_MIN(len, 64U), text,
+                       field->name, field->min, field->max);
     *ret = set;
     return 0;
 }

@@ -45,8 +45,9 @@ struct tz_due {
                         little early does not pass it over */
     int64_t late_ns; /* from then on it is overdue */
 };
-/* After one at last_ns; 0: there was none, and it is due and overdue at once.  One that lies in the
- * future of now_ns is no reason to wait. */
+/* After one at last_ns, and so many days of the calendar if every is of whole days; 0: there was
+ * none, and it is due and overdue at once.  One that lies in the future of now_ns is no reason to
+ * wait. */
 int tz_schedule_due(const struct tz_schedule *schedule, int64_t last_ns, int64_t now_ns,
                     struct tz_due *ret, struct tz_error *err) TZ_MUST_CHECK;
 

@@ -37,7 +37,7 @@ static void what_is_no_expression_is_refused(void **state)
     refuse("* * * * * *", "not a cron expression");
     refuse("@reboot", "not a cron expression");
     refuse("60 * * * *", "not a minute");
-    refuse("* 24 * * *", "not a hour");
+    refuse("* 24 * * *", "not an hour");
     refuse("* * 0 * *", "not a day of the month");
     refuse("* * 32 * *", "not a day of the month");
     refuse("* * * 13 *", "not a month");
@@ -51,7 +51,7 @@ static void what_is_no_expression_is_refused(void **state)
     refuse("1- * * * *", "not a minute");
     refuse("-1 * * * *", "not a minute");
     refuse("* * * janu *", "not a month");
-    refuse("* mon * * *", "not a hour");
+    refuse("* mon * * *", "not an hour");
     refuse("99999999999999999999 * * * *", "not a minute");
     refuse("*1 * * * *", "not a minute");
     refuse("* * * * mo", "not a day of the week");
@@ -405,6 +405,42 @@ static void due_follows_the_last_one(void **state)
     assert_int_equal(due.late_ns, due.due_ns + 6 * 3600 * S);
 }
 
+static int64_t moment(const char *text)
+{
+    int64_t ret_ns = 0;
+
+    assert_int_equal(tz_time_parse(text, 0, &ret_ns, NULL), 0);
+    return ret_ns;
+}
+
+static void a_day_of_23_hours_is_a_day(void **state)
+{
+    const struct tz_schedule berlin = {.every_ns = 86400 * S, .zone = "Europe/Berlin"};
+    const struct tz_schedule weekly = {.every_ns = INT64_C(7) * 86400 * S, .zone = "Europe/Berlin"};
+    const struct tz_schedule hours = {.every_ns = 3600 * S, .zone = "Europe/Berlin"};
+    const int64_t spring = moment("2027-03-27T02:00:00.5Z");
+    const int64_t autumn = moment("2027-10-30T01:00:00Z");
+    struct tz_due due;
+
+    (void)state;
+    for (int utc = 0; utc < 2; utc++) {
+        (void)setenv("TZ", utc ? "UTC" : "Europe/Berlin", 1);
+        tzset();
+        assert_int_equal(tz_schedule_due(&berlin, spring, spring, &due, NULL), 0);
+        assert_int_equal(due.from_ns, spring + (82800 - 600) * S);
+        assert_int_equal(due.due_ns, spring + (utc ? 86400 : 82800) * S);
+        assert_int_equal(tz_schedule_due(&berlin, autumn, autumn, &due, NULL), 0);
+        assert_int_equal(due.from_ns, autumn + ((utc ? 86400 : 90000) - 600) * S);
+        assert_int_equal(due.late_ns, autumn + (90000 + 6 * 3600) * S);
+        assert_int_equal(tz_schedule_due(&weekly, spring, spring, &due, NULL), 0);
+        assert_int_equal(due.from_ns, spring + (7 * 86400 - 3600 - 600) * S);
+        assert_int_equal(tz_schedule_due(&hours, spring, spring, &due, NULL), 0);
+        assert_int_equal(due.due_ns, spring + 3600 * S);
+    }
+    (void)unsetenv("TZ");
+    tzset();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +453,7 @@ int main(void)
         cmocka_unit_test(it_fires_when_a_walk_by_the_clocks_of_a_zone_says_so),
         cmocka_unit_test(the_zone_of_the_process_stays),
         cmocka_unit_test(due_follows_the_last_one),
+        cmocka_unit_test(a_day_of_23_hours_is_a_day),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,25 +176,38 @@ static int submit_target(struct tz_check *check, struct tz_checker *checker,
 }
 
 /*
- * A sample: the objects that were verified the longest time ago.  All that were verified before
- * limit_ns, and quota bytes of those that were verified just then.
+ * A sample: the objects whose turn it is.  All that come before limit, and quota bytes of those
+ * that are just there; besides, what was verified before due_ns.
  */
 struct sample {
     bool all;
-    int64_t limit_ns;
+    int64_t now_ns, due_ns;
+    int64_t limit;
     uint64_t quota;
 };
 
 struct age {
-    int64_t verified_ns;
+    int64_t turn;
     uint64_t bytes;
 };
+
+/*
+ * When it was verified.  What never was, or by a clock that was ahead, comes before everything that
+ * was, by its number in the catalog: the latest one must not push in front of it, or it would wait
+ * for ever where a lot is new.
+ */
+static int64_t turn_of(const struct sample *sample, const struct tz_target *target)
+{
+    bool ever = target->verified_ns > 0 && target->verified_ns <= sample->now_ns;
+
+    return ever ? target->verified_ns : target->object;
+}
 
 static int compare_ages(const void *a, const void *b)
 {
     const struct age *left = a, *right = b;
 
-    return (left->verified_ns > right->verified_ns) - (left->verified_ns < right->verified_ns);
+    return (left->turn > right->turn) - (left->turn < right->turn);
 }
 
 static void choose(struct sample *sample, struct age *ages, size_t count, double wanted)
@@ -206,13 +219,13 @@ static void choose(struct sample *sample, struct age *ages, size_t count, double
         return;
     qsort(ages, count, sizeof(*ages), compare_ages);
     for (i = 0; i < count; i++) {
-        if (i > 0 && ages[i].verified_ns != ages[i - 1].verified_ns)
+        if (i > 0 && ages[i].turn != ages[i - 1].turn)
             before = sum;
         sum += ages[i].bytes;
         if ((double)sum >= wanted)
             break;
     }
-    sample->limit_ns = ages[TZ_MIN(i, count - 1)].verified_ns;
+    sample->limit = ages[TZ_MIN(i, count - 1)].turn;
     sample->quota = sum - before;
 }
 
@@ -220,9 +233,12 @@ static bool is_chosen(struct sample *sample, const struct tz_target *target)
 {
     uint64_t bytes = target->size * tz_check_count_bits(target->stores);
 
-    if (sample->all || target->damaged || target->verified_ns < sample->limit_ns)
+    int64_t turn = turn_of(sample, target);
+    bool due = target->verified_ns > 0 && target->verified_ns < sample->due_ns;
+
+    if (sample->all || target->damaged || due || turn < sample->limit)
         return true;
-    if (target->verified_ns > sample->limit_ns || sample->quota == 0)
+    if (turn > sample->limit || sample->quota == 0)
         return false;
     sample->quota -= TZ_MIN(sample->quota, bytes);
     return true;
@@ -234,15 +250,15 @@ struct census {
     uint64_t objects, bytes;
 };
 
-static int count_target(struct census *census, const struct tz_target *target, bool keep,
-                        struct tz_error *err)
+static int count_target(struct census *census, const struct sample *sample,
+                        const struct tz_target *target, struct tz_error *err)
 {
     unsigned copies = tz_check_count_bits(target->stores);
     uint64_t bytes = target->size * copies;
 
     census->objects += copies;
     census->bytes += bytes;
-    if (!keep)
+    if (sample->all)
         return 0;
     if (census->count == census->cap) {
         size_t cap = census->cap ? 2 * census->cap : 1024;
@@ -253,7 +269,7 @@ static int count_target(struct census *census, const struct tz_target *target, b
         census->cap = cap;
     }
     /* An empty object weighs something, so that it has its turn. */
-    census->ages[census->count++] = (struct age){target->verified_ns, bytes ? bytes : 1};
+    census->ages[census->count++] = (struct age){turn_of(sample, target), bytes ? bytes : 1};
     return 0;
 }
 
@@ -269,7 +285,7 @@ static int take_census(struct tz_check *check, struct sample *sample, struct tz_
     for (unsigned part = 0; !failed && part < TZ_PARTS; part++) {
         failed = tz_targets_load(&targets, check->repo, check->alive, part, err);
         for (size_t i = 0; !failed && i < targets.count; i++)
-            failed = count_target(&census, &targets.items[i], !sample->all, err);
+            failed = count_target(&census, sample, &targets.items[i], err);
     }
     ages = census.ages;
     if (failed)
@@ -326,7 +342,7 @@ static int check_parts(struct tz_check *check, struct tz_checker *checker, struc
 int tz_check_objects(struct tz_check *check, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_checker) struct tz_checker *checker = NULL;
-    struct sample sample = {0};
+    struct sample sample = {.now_ns = tz_now(), .due_ns = check->options->due_ns};
     struct tz_error ignored;
 
     if (take_census(check, &sample, err) || tz_checker_new(&checker, check->repo, done, check, err))

@@ -145,16 +145,17 @@ static int64_t last_verified(struct tz_run *run)
     return (int64_t)tz_load_le64(value.data);
 }
 
-/* So much that runs like this one come round within the time; 0: nothing. */
-static double find_percent(const struct tz_run *run, int64_t last_ns, int64_t now_ns)
+/* Without a last time: as if it was a day ago. */
+static int64_t find_since(int64_t last_ns, int64_t now_ns)
 {
-    int64_t within_ns = tz_run_duration(run, "run", "verify_within", WITHIN_NS);
+    return last_ns > 0 && last_ns <= now_ns ? now_ns - last_ns : DAY_NS;
+}
 
-    if (within_ns == 0)
-        return 0;
-    /* Without a last time: as if it was a day ago. */
-    int64_t since_ns = last_ns > 0 && last_ns <= now_ns ? now_ns - last_ns : DAY_NS;
+/* So much that runs like this one come round within the time. */
+static double find_percent(int64_t since_ns, int64_t within_ns)
+{
     double percent = 100 * SHARE_MARGIN * (double)since_ns / (double)within_ns;
+
     return percent < LEAST_PERCENT ? LEAST_PERCENT : percent > 100 ? 100 : percent;
 }
 
@@ -199,11 +200,15 @@ void tz_run_verify(struct tz_run *run)
 {
     struct tz_run_result *result = run->result;
     int64_t began = tz_monotonic(), now = tz_now();
-    double percent = find_percent(run, last_verified(run), now);
+    int64_t within = tz_run_duration(run, "run", "verify_within", WITHIN_NS);
+    int64_t since = find_since(last_verified(run), now);
+    double percent = within > 0 ? find_percent(since, within) : 0;
     const struct tz_verify_options wanted = {
         .repo = run->repo,
         .level = TZ_VERIFY_CIPHERTEXT,
         .sample_percent = percent,
+        /* What would be too old in the next run: its store was away, or much is new every day. */
+        .due_ns = now - within + since,
         .heal = true,
         .progress = run->options->verify_progress,
         .progress_arg = run->options->arg,

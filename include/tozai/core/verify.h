@@ -26,7 +26,9 @@ struct tz_verify_options {
     struct tz_repo *repo;
     enum tz_verify_level level;
     const char *store;     /* NULL: every one */
-    double sample_percent; /* 0 or 100: all; else those not verified for the longest time */
+    double sample_percent; /* 0 or 100: all; else those not verified for the longest time; those
+                              that never were first, in the order in which they came */
+    int64_t due_ns;        /* with a sample, besides: what was verified before; 0: none */
     bool heal;             /* replace damaged, add missing objects from another store */
     tz_verify_progress_fn *progress;
     void *progress_arg;

@@ -8,6 +8,7 @@
 #include "core/catalog/database.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/interrupt.h"
+#include "tozai/util/time.h"
 
 #include <pthread.h>
 
@@ -569,6 +570,98 @@ static void test_sample_damaged(void **state)
     assert_int_equal(result.stores[EAST].healed_count, 1);
     tz_verify_result_clear(&result);
     expect_good(repo, TZ_VERIFY_CIPHERTEXT);
+}
+
+#define AGED_MAX 256
+
+/* The objects of a store, with when they were verified. */
+struct aged {
+    int64_t objects[AGED_MAX], verified_ns[AGED_MAX];
+    size_t count;
+};
+
+static int note_age(void *arg, const struct tz_catalog_copy *copy, struct tz_error *err)
+{
+    struct aged *aged = arg;
+
+    (void)err;
+    if (strcmp(copy->name, TZ_NAME_DESCRIPTOR) == 0)
+        return 0;
+    assert_true(aged->count < AGED_MAX);
+    aged->objects[aged->count] = copy->object;
+    aged->verified_ns[aged->count++] = copy->verified_ns;
+    return 0;
+}
+
+static struct aged read_ages(struct tz_repo *repo)
+{
+    struct aged aged = {0};
+
+    MUST(tz_catalog_each_copy(tz_repo_catalog(repo), tz_repo_store(repo, EAST), "", note_age, &aged,
+                              err));
+    return aged;
+}
+
+static void set_age(struct tz_repo *repo, int64_t object, int64_t time_ns)
+{
+    for (size_t i = 0; i < STORES; i++)
+        MUST(tz_catalog_set_verified(tz_repo_catalog(repo), object, tz_repo_store(repo, i), time_ns,
+                                     err));
+}
+
+static void take_sample(struct tz_repo *repo, int64_t due_ns)
+{
+    const struct tz_verify_options options = {
+        .repo = repo, .level = TZ_VERIFY_CIPHERTEXT, .sample_percent = 1e-6, .due_ns = due_ns};
+    struct tz_verify_result result = {0};
+
+    MUST(tz_verify(&options, &result, err));
+    assert_true(result.ok);
+    tz_verify_result_clear(&result);
+}
+
+/* Of what was never verified the first one in the catalog, however its name is. */
+static void test_sample_never(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+
+    (void)state;
+    expect_good(repo, TZ_VERIFY_PRESENCE);
+    struct aged aged = read_ages(repo);
+    for (size_t i = 0; i < aged.count; i++)
+        set_age(repo, aged.objects[i], 0);
+    for (unsigned run = 0; run < 3; run++) {
+        take_sample(repo, 0);
+        aged = read_ages(repo);
+        int64_t last = 0, first = INT64_MAX;
+        for (size_t i = 0; i < aged.count; i++) {
+            if (aged.verified_ns[i] > 0)
+                last = TZ_MAX(last, aged.objects[i]);
+            else
+                first = TZ_MIN(first, aged.objects[i]);
+        }
+        assert_true(last > 0 && last < first);
+    }
+}
+
+/* What a clock that was ahead verified, and what is due, whatever the share. */
+static void test_sample_due(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    const int64_t day = INT64_C(86400) * TZ_SECOND_NS, now = tz_now();
+
+    (void)state;
+    expect_good(repo, TZ_VERIFY_CIPHERTEXT);
+    struct aged aged = read_ages(repo);
+    assert_true(aged.count > 6);
+    for (size_t i = 0; i < aged.count; i++)
+        set_age(repo, aged.objects[i], i == 2 ? now + 365 * day : now - (i % 2 ? 40 : 20) * day);
+    take_sample(repo, 0);
+    assert_true(read_ages(repo).verified_ns[2] < now + day);
+    take_sample(repo, now - 30 * day);
+    aged = read_ages(repo);
+    for (size_t i = 0; i < aged.count; i++)
+        assert_true(aged.verified_ns[i] > now - 30 * day);
 }
 
 static int note_verified(void *arg, const struct tz_generation *generation, struct tz_error *err)
@@ -1320,6 +1413,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sample_ciphertext, enter, leave),
         cmocka_unit_test_setup_teardown(test_sample_content, enter, leave),
         cmocka_unit_test_setup_teardown(test_sample_damaged, enter, leave),
+        cmocka_unit_test_setup_teardown(test_sample_never, enter, leave),
+        cmocka_unit_test_setup_teardown(test_sample_due, enter, leave),
         cmocka_unit_test_setup_teardown(test_generations, enter, leave),
         cmocka_unit_test_setup_teardown(test_manifest_lost, enter, leave),
         cmocka_unit_test_setup_teardown(test_roles, enter, leave),

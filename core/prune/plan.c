@@ -17,6 +17,7 @@ struct entry {
     uint64_t turn;
     uint32_t complete; /* stores that have all of it */
     bool verified, held;
+    bool accepted;  /* although it is later than now */
     bool forgotten; /* a prune that did not come to its end has decided it */
     bool replaced;  /* by another one of the same origin */
 };
@@ -62,6 +63,22 @@ static int add(void *arg, const struct tz_generation *generation, struct tz_erro
     return 0;
 }
 
+/* A generation that the clock made when it was wrong; "ahead ID" once --force has let it pass. */
+static int look_ahead(struct tz_pruning *pruning, struct entry *entry, struct tz_error *err)
+{
+    static const char prefix[] = "ahead ";
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf value = {0};
+    char key[sizeof(prefix) + TZ_HASH_TEXT];
+
+    if (entry->generation.time_ns <= pruning->now_ns)
+        return 0;
+    memcpy(key, prefix, sizeof(prefix));
+    tz_hex(key + sizeof(prefix) - 1, entry->generation.origin, TZ_HASH_SIZE);
+    if (pruning->options->force && tz_catalog_set_value(pruning->catalog, key, "1", 1, err))
+        return -1;
+    return tz_catalog_get_value(pruning->catalog, key, &value, &entry->accepted, err);
+}
+
 static int look_at(struct tz_pruning *pruning, struct entry *entry, struct tz_error *err)
 {
     const uint8_t *id = entry->generation.id;
@@ -73,7 +90,7 @@ static int look_at(struct tz_pruning *pruning, struct entry *entry, struct tz_er
             return -1;
         entry->complete |= complete ? TZ_STORE_BIT(i) : 0;
     }
-    if (tz_lock_is_held(pruning->catalog, id, &entry->held, err))
+    if (tz_lock_is_held(pruning->catalog, id, &entry->held, err) || look_ahead(pruning, entry, err))
         return -1;
     return tz_catalog_is_condemned(pruning->catalog, id, &entry->forgotten, err);
 }
@@ -234,7 +251,8 @@ static int plan_source(struct tz_pruning *pruning, struct entry *entries, size_t
         items[planned] = (struct tz_retention_item){.time_ns = entries[i].generation.time_ns,
                                                     .complete = entries[i].complete != 0,
                                                     .verified = entries[i].verified,
-                                                    .held = entries[i].held};
+                                                    .held = entries[i].held,
+                                                    .accepted = entries[i].accepted};
         memcpy(items[planned++].id, entries[i].generation.id, TZ_HASH_SIZE);
     }
     if (!unconfigured && planned > 0 &&

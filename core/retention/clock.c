@@ -35,18 +35,23 @@ static uint64_t usual_interval(const struct tz_retention_item *const *items, siz
     return intervals[n / 2];
 }
 
-static int check_back(const struct tz_retention_item *newest, int64_t now_ns, struct tz_error *err)
+static int check_back(const struct tz_retention_item *const *items, size_t count, int64_t now_ns,
+                      struct tz_error *err)
 {
     char now[TZ_TIME_TEXT], time[TZ_TIME_TEXT];
+    size_t newest = 0;
 
-    if (tz_retention_age(now_ns, newest->time_ns) <= DAY_NS)
+    while (newest < count && items[newest]->accepted)
+        newest++;
+    if (newest == count || tz_retention_age(now_ns, items[newest]->time_ns) <= DAY_NS)
         return 0;
     tz_time_format(now, now_ns);
-    tz_time_format(time, newest->time_ns);
+    tz_time_format(time, items[newest]->time_ns);
     (void)tz_fail(err, TZ_INVALID,
                   "the clock says %s, but the newest generation is of %s: one of the two is wrong",
                   now, time);
-    return tz_hint(err, "set the clock; --force takes it for right");
+    return tz_hint(err, "set the clock; if it is right now, 'tozai prune --force' says so once and "
+                        "for all");
 }
 
 /* items: those before the gap, of which at least one would go. */
@@ -80,7 +85,7 @@ int tz_retention_check_clock(const struct tz_retention_policy *policy,
 
     if (count == 0)
         return 0;
-    if (check_back(items[0], now_ns, err))
+    if (check_back(items, count, now_ns, err))
         return -1;
     while (first < count && tz_retention_age(items[first]->time_ns, now_ns) <= longest)
         end_ns = items[first++]->time_ns;

@@ -65,6 +65,7 @@ struct tz_retention_item {
     bool complete; /* head, seal and every pack in one store at least */
     bool verified; /* its content, at any time */
     bool held;
+    bool accepted;    /* somebody has said that the clock is right, though this is later */
     unsigned reasons; /* out: 0 means it goes */
 };
 

@@ -424,6 +424,28 @@ static void a_clock_that_was_set_back_is_refused(void **state)
     assert_int_equal(count_kept(items, count), 7);
 }
 
+/* The clock was a year ahead for one run; --force has been said since. */
+static void what_was_accepted_is_not_asked_again(void **state)
+{
+    (void)state;
+    struct tz_retention_policy policy = {.daily = 7, .zone = "UTC"};
+    struct tz_retention_item items[ITEM_MAX];
+    int64_t now = moment("2026-11-25T12:00:00Z");
+    size_t count = fill(items, 30, 1, now);
+
+    items[0].time_ns = now + 365 * DAY_NS;
+    refuse(&policy, items, count, now,
+           "the clock says 2026-11-25T12:00:00Z, but the newest generation is of "
+           "2027-11-25T12:00:00Z: one of the two is wrong");
+    items[0].accepted = true;
+    must_plan(&policy, items, count, now);
+    /* Another one is another matter. */
+    items[1].time_ns = now + 2 * DAY_NS;
+    refuse(&policy, items, count, now,
+           "the clock says 2026-11-25T12:00:00Z, but the newest generation is of "
+           "2026-11-27T12:00:00Z: one of the two is wrong");
+}
+
 static void a_clock_that_leapt_is_refused(void **state)
 {
     (void)state;
@@ -630,6 +652,7 @@ int main(void)
         cmocka_unit_test(at_least_7_generations_and_3_months_of_them),
         cmocka_unit_test(any_moment_of_7_days),
         cmocka_unit_test(a_clock_that_was_set_back_is_refused),
+        cmocka_unit_test(what_was_accepted_is_not_asked_again),
         cmocka_unit_test(a_clock_that_leapt_is_refused),
         cmocka_unit_test(a_zone_that_does_not_exist_is_no_plan),
         cmocka_unit_test(threads_plan_in_zones_of_their_own),

@@ -60,13 +60,21 @@ static unsigned number(const struct tz_config_pair *pair)
     return (unsigned)strtoul(pair->value, NULL, 10);
 }
 
-static int read_rule(struct tz_retention_policy *policy, const struct rule *rule,
-                     const struct tz_config_pair *pair, struct tz_error *err)
+static int read_rule(const struct tz_config *config, struct tz_retention_policy *policy,
+                     const struct rule *rule, const struct tz_config_pair *pair,
+                     struct tz_error *err)
 {
     if (rule->duration) {
         int64_t value;
         if (tz_duration_parse(pair->value, &value, err))
             return tz_while(err, "%s", pair->key);
+        /* "within = 90" is meant to be days, and would be a minute and a half. */
+        if (value > 0 && pair->value[strspn(pair->value, "0123456789")] == '\0') {
+            (void)fail_at(err, config, pair, "%s: '%s' has no unit", pair->key, pair->value);
+            return tz_hint(err,
+                           "write '%sd' for so many days; units are s, m (minutes), h, d and w",
+                           pair->value);
+        }
         memcpy((char *)policy + rule->offset, &value, sizeof(value));
     } else {
         unsigned value = number(pair);
@@ -85,7 +93,7 @@ static int read_rules(const struct tz_config *config, const char *source,
         const struct tz_config_pair *pair = find(config, source, rules[i].key);
         if (!pair)
             continue;
-        if (read_rule(policy, &rules[i], pair, err))
+        if (read_rule(config, policy, &rules[i], pair, err))
             return -1;
         if (!*ret_where || pair->line > (*ret_where)->line)
             *ret_where = pair;

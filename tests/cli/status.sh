@@ -142,6 +142,26 @@ if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
     later 3 "+12 days" status
 fi
 
+# Links are followed, and what is no file is not replaced by one.
+sed -i '/^every = /d' "$work/conf"
+ln -s target "$work/link"
+: >"$work/target"
+tz 0 status --prometheus "$work/link"
+[ -L "$work/link" ] || fail "the link was replaced"
+grep -q '^tozai_status_ok' "$work/target" || fail "nothing came through the link"
+mkfifo "$work/pipe"
+tz 1 status --html "$work/pipe"
+[ -p "$work/pipe" ] || fail "the pipe was replaced"
+cat "$work/pipe" >"$work/read" &
+for _ in $(seq 100); do
+    code=0
+    "$TOZAI" -c "$work/conf" status --html "$work/pipe" 2>/dev/null || code=$?
+    [ "$code" -ne 0 ] || break
+    sleep 0.1
+done
+wait $!
+grep -q '</html>' "$work/read" || fail "nothing came through the pipe"
+
 # A schedule that makes no sense is an error of the configuration.
 sed -i '/^every = /d' "$work/conf"
 printf 'cron = 0 0 30 2 *\n' >>"$work/conf"

@@ -143,7 +143,7 @@ static int run(struct tz_context *context, struct tz_error *err)
 
 const struct tz_command tz_command_run = {
     .name = "run",
-    .summary = "back up what is due, then sync and verify: for cron",
+    .summary = "back up what is due, then sync, prune and verify: for cron",
     .arguments = "",
     TZ_OPTIONS(options),
     .run = run,

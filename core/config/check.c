@@ -303,9 +303,20 @@ static int check_times(const struct tz_config *config, const struct tz_config_pa
     return 0;
 }
 
+/* The line of a key of the general part. */
+static int line_of(const struct tz_config *config, const char *section, const char *key)
+{
+    for (size_t i = 0; i < config->later_count; i++)
+        if (strcmp(config->later[i].section, section) == 0 &&
+            strcmp(config->later[i].key, key) == 0)
+            return config->later[i].line;
+    return 0;
+}
+
 int tz_config_check(const struct tz_config *config, struct tz_error *err)
 {
-    if (check_times(config, config->later, config->later_count, "run", "[run]", 0, err))
+    if (check_times(config, config->later, config->later_count, "run", "[run]",
+                    line_of(config, "run", "cron"), err))
         return -1;
     if (check_stores(config, err) || check_repository(config, err))
         return -1;

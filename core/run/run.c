@@ -1,3 +1,4 @@
+#include "hook.h"
 #include "internal.h"
 
 #include "tozai/util/file.h"
@@ -9,7 +10,8 @@
 
 #include "tozai/util/banned.h"
 
-#define TEXT_SIZE 2048
+/* Room for what a hook has said. */
+#define TEXT_SIZE (TZ_HOOK_OUTPUT + 2048)
 
 const char *tz_outcome_name(enum tz_outcome outcome)
 {
@@ -201,6 +203,19 @@ static int prepare(struct tz_run *run, struct tz_error *err)
     return tz_make_dirs(config->state, 0700, err);
 }
 
+/* Somebody is to hear that nothing is done, unless another one is at work. */
+static int fail_to_begin(struct tz_run *run, const struct tz_error *why, struct tz_error *err)
+{
+    if (err)
+        *err = *why;
+    if (why->kind != TZ_BUSY) {
+        run->result->outcome = TZ_OUTCOME_FAILED;
+        run->result->why = *why;
+        tz_run_tell_end(run);
+    }
+    return -1;
+}
+
 int tz_run(const struct tz_run_options *options, struct tz_run_result *ret, struct tz_error *err)
 {
     struct tz_run run = {.options = options, .config = options->config, .result = ret};
@@ -209,10 +224,11 @@ int tz_run(const struct tz_run_options *options, struct tz_run_result *ret, stru
     TZ_SCOPED(tz_scoped_status) struct tz_status after = {0};
     TZ_SCOPED(tz_scoped_fd) int lock = -1;
     int64_t began = tz_monotonic();
+    struct tz_error why = {0};
 
-    if (prepare(&run, err) || tz_repo_lock(run.config, "tozai run", &lock, err) ||
-        tz_run_yield(&run, err) || tz_run_limit_start(&limit, &run, err))
-        return -1;
+    if (prepare(&run, &why) || tz_repo_lock(run.config, "tozai run", &lock, &why) ||
+        tz_run_yield(&run, &why) || tz_run_limit_start(&limit, &run, &why))
+        return fail_to_begin(&run, &why, err);
     tz_run_tell_begin(&run);
     work(&run, &before, &after);
     judge_end(&run, limit);

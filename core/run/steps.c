@@ -26,6 +26,29 @@ static enum tz_outcome outcome_of(const struct tz_error *why)
 
 /* --- Backups --- */
 
+static void judge_backup(struct tz_run *run, struct tz_run_source *done)
+{
+    const struct tz_backup_result *backup = &done->backup;
+    size_t wanted =
+        run->config->min_copies > 0 ? run->config->min_copies : run->config->store_count;
+    struct tz_error why = {0};
+    size_t copies = 0;
+
+    for (uint32_t stores = backup->stores; stores; stores >>= 1)
+        copies += stores & 1;
+    if (copies < wanted) {
+        (void)tz_fail(&why, TZ_UNAVAILABLE, "the generation of '%s' is in %zu of %zu stores",
+                      done->name, copies, run->config->store_count);
+    } else if (backup->warning_count > 0) {
+        const struct tz_backup_warning *first = &backup->warnings[0];
+        (void)tz_fail(&why, TZ_FAILED, "not all of '%s' could be read: '%.*s': %s", done->name,
+                      (int)TZ_MIN(first->path_len, 200U), first->path, first->error);
+    }
+    bool whole = copies >= wanted && backup->warnings_total == 0;
+    tz_run_note(run, &done->part, whole ? TZ_OUTCOME_OK : TZ_OUTCOME_DEGRADED,
+                why.kind ? &why : NULL);
+}
+
 static int make_backup(struct tz_run *run, const struct tz_config_source *source,
                        struct tz_run_source *done)
 {
@@ -42,13 +65,7 @@ static int make_backup(struct tz_run *run, const struct tz_config_source *source
         tz_run_note(run, &done->part, outcome_of(&why), &why);
         return -1;
     }
-    size_t wanted_copies =
-        run->config->min_copies > 0 ? run->config->min_copies : run->config->store_count;
-    size_t copies = 0;
-    for (uint32_t stores = done->backup.stores; stores; stores >>= 1)
-        copies += stores & 1;
-    bool whole = copies >= wanted_copies && done->backup.warnings_total == 0;
-    tz_run_note(run, &done->part, whole ? TZ_OUTCOME_OK : TZ_OUTCOME_DEGRADED, NULL);
+    judge_backup(run, done);
     return 0;
 }
 

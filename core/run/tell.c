@@ -67,8 +67,8 @@ static int put_hints(struct tz_buf *out, const struct tz_run_result *result, str
     if (was_healed(&result->verified) &&
         tz_buf_printf(out, err, "damaged or missing objects were replaced by good copies\n"))
         return -1;
-    if (result->overdue > 0 &&
-        tz_buf_printf(out, err, "%zu sources are overdue\n", result->overdue))
+    if (result->overdue > 0 && tz_buf_printf(out, err, "%zu %s overdue\n", result->overdue,
+                                             result->overdue == 1 ? "source is" : "sources are"))
         return -1;
     return result->why.hint[0] ? tz_buf_printf(out, err, "hint: %s\n", result->why.hint) : 0;
 }
@@ -94,9 +94,14 @@ static int make_text(struct tz_buf *out, const struct tz_run *run, struct tz_err
 static int make_topic(struct tz_buf *out, const struct tz_run_result *result, unsigned events,
                       struct tz_error *err)
 {
-    if (tz_buf_printf(out, err, "%u %d %d %d", events, (int)result->open.outcome,
-                      (int)result->sync.outcome, (int)result->verify.outcome))
+    if (tz_buf_printf(out, err, "%u %d %d %d %d %zu", events, (int)result->open.outcome,
+                      (int)result->sync.outcome, (int)result->verify.outcome,
+                      (int)result->prune.outcome, result->overdue))
         return -1;
+    for (size_t i = 0; i < result->hook_count; i++)
+        if (tz_buf_printf(out, err, " %s/%s", result->hooks[i].name,
+                          result->hooks[i].source ? result->hooks[i].source : ""))
+            return -1;
     for (size_t i = 0; i < result->source_count; i++)
         if (result->sources[i].part.outcome > TZ_OUTCOME_OK &&
             tz_buf_printf(out, err, " %s %d", result->sources[i].name,
@@ -108,9 +113,9 @@ static int make_topic(struct tz_buf *out, const struct tz_run_result *result, un
 static int make_subject(struct tz_buf *out, const struct tz_run_result *result,
                         struct tz_error *err)
 {
-    const char *why = result->why.message[0] ? result->why.message
-                      : result->overdue > 0  ? "a source is overdue"
-                                             : "damage was found and healed";
+    const char *why = result->why.message[0]          ? result->why.message
+                      : was_healed(&result->verified) ? "damage was found and healed"
+                                                      : "a source is overdue";
 
     return tz_buf_printf(out, err, "tozai: %s: %.120s", tz_outcome_name(result->outcome), why);
 }

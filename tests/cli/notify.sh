@@ -186,6 +186,39 @@ tz 1 run --all
 sed 1d "$(last http)" | jq -e '.text | contains("wiki: degraded")' >/dev/null || fail "not degraded"
 mv "$work/away-west" "$work/west"
 
+# A generation that is not whole is not told as something else, and says what it lacks.
+sed 1d "$(last http)" | jq -e '.text | contains("'"'wiki' is in 1 of 2 stores"'")' >/dev/null ||
+    fail "not told why"
+if [ "$(id -u)" -ne 0 ]; then
+    : >"$work/good"
+    configure "webhook = http://127.0.0.1:${port[http]}/hook"
+    chmod 000 "$work/src/index.txt"
+    tz 3 run --all
+    sed 1d "$(last http)" | jq -e '.event == "degraded" and
+        (.subject | contains("not all of '"'wiki'"' could be read") and contains("index.txt"))' \
+        >/dev/null || fail "the subject of a backup with a warning"
+    chmod 640 "$work/src/index.txt"
+    rm "$work/good"
+fi
+# Another hook that fails is news.
+: >"$work/good"
+configure "mail_to = ops@example.jp" "smtp_url = smtp://127.0.0.1:${port[mail]}" '[hooks]' \
+    'after = false'
+tz 3 run --all
+[ "$(count mail)" -eq 1 ] || fail "no mail of a hook"
+sed -i '/^\[source wiki\]/a after = false' "$work/conf"
+tz 3 run --all
+[ "$(count mail)" -eq 2 ] || fail "no mail of another hook"
+# What keeps a run from beginning is told as well.
+configure "webhook = http://127.0.0.1:${port[http]}/hook" \
+    "ping_url = http://127.0.0.1:${port[http]}/ping"
+sed -i "s|^state = .*|state = $work/good/state|" "$work/conf"
+tz 1 run
+sed 1d "$(grep -l '"/hook"' "$work"/got/http.*)" | jq -e '.event == "failure"' >/dev/null ||
+    fail "nobody is told of a state directory that cannot be made"
+grep -lq '"/ping/fail"' "$work"/got/http.* || fail "no ping of it"
+rm "$work/good"
+
 # Only what is asked for.
 configure "webhook = http://127.0.0.1:${port[http]}/hook" "on = degraded, damage"
 tz 1 run --all

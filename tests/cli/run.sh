@@ -147,14 +147,27 @@ tz 1 run --all
 stdout_has "the time limit of 2s is over"
 grep -qx 'after::failed:0' "$work/said" || fail "no hook after the time limit"
 
+# What a hook printed last is what tells.
+configure "before = yes | head -c 100000; echo; echo THE REASON; exit 4"
+tz 1 run --all
+stderr_has "THE REASON"
+
+# An error of the schedule names its line.
+configure '[run]' 'every = 1d' 'cron = @daily'
+tz 2 run
+stderr_has "conf:$(grep -n '^cron' "$work/conf" | cut -d: -f1): [run] has both"
+
 # Due again when the time has come, also long after it.
 if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
+    # at [CODE] TIME ARGUMENT...
     at() {
+        local code=0
+        [ "${#1}" -gt 1 ] || { code=$1 && shift; }
         printf '#!/bin/sh\nexec env FAKETIME_DONT_FAKE_MONOTONIC=1 faketime "%s" "%s" "$@"\n' \
             "$1" "$real" >"$work/later"
         chmod +x "$work/later"
         shift
-        TOZAI=$work/later tz 0 "$@"
+        TOZAI=$work/later tz "$code" "$@"
     }
     real=$TOZAI
     configure 'cron = 30 3 * * *' '[retention]' 'timezone = Asia/Tokyo'
@@ -174,6 +187,32 @@ if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
     configure 'every = 1d'
     at '2026-11-25 00:55:00 UTC' run
     stdout_has "wiki: ok"
+    # The day on which the clocks go forward has 23 hours, and is a day.
+    rm -rf "$work/east" "$work/west" "$work/state"
+    configure '[retention]' 'timezone = Europe/Berlin'
+    tz 0 init
+    at '2027-03-27 02:00:00 UTC' run
+    at '2027-03-28 01:00:00 UTC' run
+    stdout_has "wiki: ok"
+    at '2027-03-29 01:00:00 UTC' run
+    stdout_has "wiki: ok"
+    at '2027-03-29 01:30:00 UTC' status --json
+    json '.sources[0].days | map(select(.missing)) == []'
+    # The clock was a year ahead for one run: then it must be said once which of the two is right.
+    at '2028-03-30 01:00:00 UTC' run
+    at 1 '2027-03-30 01:00:00 UTC' run
+    stdout_has "one of the two is wrong"
+    at 2 '2027-03-30 02:00:00 UTC' prune
+    stderr_has "tozai prune --force"
+    at '2027-03-30 02:00:00 UTC' prune --force --dry-run
+    at 2 '2027-03-30 02:00:00 UTC' prune
+    at '2027-03-30 02:00:00 UTC' prune --force
+    at '2027-03-31 01:00:00 UTC' run
+    stdout_has "wiki: ok"
+    stdout_has "prune: ok"
+    rm -rf "$work/east" "$work/west" "$work/state"
+    configure
+    tz 0 init
     # What is verified in each run comes round in time.
     configure '[run]' 'verify_within = 6d'
     for day in 26 27 28 29 30; do

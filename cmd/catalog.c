@@ -30,7 +30,7 @@ static const struct tz_option options[] = {
 static int rebuild(struct tz_context *context, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
-    const struct tz_repo_options wanted = {.exclusive = true};
+    const struct tz_repo_options wanted = {.exclusive = true, .anew = true};
     const char *store = NULL;
 
     if (tz_session_open(&session, context, &wanted, err) ||

@@ -232,10 +232,21 @@ static void borrow_catalog(struct tz_repo *repo)
         tz_debug("%s", why.message);
 }
 
+/* Open the catalog, and let it hear what the stores hold. */
+static int learn(struct tz_repo *repo, bool writes, struct tz_error *err)
+{
+    return open_catalog(repo, err) || set_locks(repo, err) ||
+                   tz_repo_use_probes(repo, writes, err) || tz_repo_refresh(repo, err) ||
+                   tz_repo_set_reach(repo, err)
+               ? -1
+               : 0;
+}
+
 /* Keys and catalog, or neither. */
 static int unlock(struct tz_repo *repo, const struct tz_repo_options *options, struct tz_error *err)
 {
     bool writes = options->writes && !options->read_only;
+    struct tz_error why = {0};
 
     if (!options->keyless && (options->key_optional ? try_keys(repo, options, err)
                                                     : tz_repo_open_keys(repo, options, err)))
@@ -244,11 +255,18 @@ static int unlock(struct tz_repo *repo, const struct tz_repo_options *options, s
         borrow_catalog(repo);
         return tz_repo_use_probes(repo, writes, err);
     }
-    return open_catalog(repo, err) || set_locks(repo, err) ||
-                   tz_repo_use_probes(repo, writes, err) || tz_repo_refresh(repo, err) ||
-                   tz_repo_set_reach(repo, err)
-               ? -1
-               : 0;
+    if (!learn(repo, writes, &why))
+        return 0;
+    /* It could be opened, and what is wrong lies deeper: a new one must not ask the old one. */
+    if (!options->anew || why.kind != TZ_CORRUPT) {
+        if (err)
+            *err = why;
+        return -1;
+    }
+    tz_repo_warn(repo, "%s; it is put aside", why.message);
+    tz_catalog_free(repo->catalog);
+    repo->catalog = NULL;
+    return tz_catalog_put_aside(repo->config->state, err) || learn(repo, writes, err) ? -1 : 0;
 }
 
 int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)

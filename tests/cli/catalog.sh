@@ -40,6 +40,26 @@ tz 0 restore wiki --target "$work/out"
 same_tree "$work/src" "$work/out"
 mv "$work/east.away" "$work/east"
 
+# One that is damaged where the opening does not look: told everywhere, and made anew.
+/usr/bin/python3 - "$work/state/catalog.db" <<'PY'
+import sqlite3, sys
+base = sqlite3.connect(sys.argv[1])
+base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+size, = base.execute("PRAGMA page_size").fetchone()
+root, = base.execute("SELECT rootpage FROM sqlite_master WHERE name = 'objects'").fetchone()
+base.close()
+with open(sys.argv[1], "r+b") as file:
+    file.seek((root - 1) * size)
+    file.write(b"\xff" * size)
+PY
+rm -f "$work/state"/catalog.db-*
+tz 4 prune
+stderr_has "tozai catalog rebuild"
+tz 0 catalog rebuild
+tz 0 list --json
+json '.sources[0].generations[0] | .stores == {"east": "present", "west": "present"}'
+tz 0 prune
+
 # A damaged one is put aside.
 printf 'garbage, certainly no database at all' >"$work/state/catalog.db"
 rm -f "$work/state"/catalog.db-*

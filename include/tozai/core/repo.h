@@ -29,6 +29,7 @@ struct tz_repo_options {
         keyless; /* stores and descriptor only: no keys, and the catalog learns nothing (level.h) */
     bool key_optional; /* keyless if no key opens without a prompt, with a warning */
     const char *fill;  /* the only one that fill_empty holds for; NULL: any */
+    bool anew;         /* the catalog is to be rebuilt: a damaged one is put aside */
     bool no_prompt;
     const char *only_store; /* NULL: all; else use just this one */
     tz_warn_fn *warn;

@@ -92,6 +92,8 @@ void tz_run_print(const struct tz_session *session, const struct tz_run_result *
     if (result->why.message[0])
         (void)printf(": %s", result->why.message);
     (void)putchar('\n');
+    if (result->why.hint[0])
+        (void)printf("  hint: %s\n", result->why.hint);
 }
 
 static json_t *make_message(const struct tz_error *why)
@@ -181,10 +183,11 @@ static json_t *make_hooks(const struct tz_run_result *result)
 
 json_t *tz_run_json(const struct tz_session *session, const struct tz_run_result *result)
 {
-    return json_pack("{s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:I}", "result",
+    return json_pack("{s:s, s:o, s:s, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:I}", "result",
                      tz_outcome_name(result->outcome), "message", make_message(&result->why),
-                     "began", tz_json_time(result->began_ns), "seconds", seconds(result->took_ns),
-                     "sources", make_sources(session, result), "prune", make_part(&result->prune),
-                     "sync", make_sync(result), "verify", make_verify(result), "failed_hooks",
-                     make_hooks(result), "overdue", (json_int_t)result->overdue);
+                     "hint", result->why.hint, "began", tz_json_time(result->began_ns), "seconds",
+                     seconds(result->took_ns), "sources", make_sources(session, result), "prune",
+                     make_part(&result->prune), "sync", make_sync(result), "verify",
+                     make_verify(result), "failed_hooks", make_hooks(result), "overdue",
+                     (json_int_t)result->overdue);
 }

@@ -45,6 +45,8 @@ void tz_run_limit_free(struct tz_run_limit *limit);
 TZ_DEFINE_SCOPED(struct tz_run_limit *, tz_scoped_run_limit, tz_run_limit_free)
 
 /* steps.c */
+/* What a part that failed for this reason is. */
+enum tz_outcome tz_run_outcome_of(const struct tz_error *why);
 void tz_run_backups(struct tz_run *run, const struct tz_status *status);
 void tz_run_sync(struct tz_run *run);
 void tz_run_verify(struct tz_run *run);

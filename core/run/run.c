@@ -95,8 +95,7 @@ static int open_repository(struct tz_run *run, struct tz_status *status)
     tz_run_step(run, "open");
     if (tz_interrupt_check(&why) || tz_repo_open(&run->repo, &wanted, &why) ||
         tz_status_collect(run->repo, tz_now(), status, &why)) {
-        tz_run_note(run, &run->result->open,
-                    why.kind == TZ_INTERRUPTED ? TZ_OUTCOME_INTERRUPTED : TZ_OUTCOME_FAILED, &why);
+        tz_run_note(run, &run->result->open, tz_run_outcome_of(&why), &why);
         return -1;
     }
     run->result->open.took_ns = tz_monotonic() - began;

@@ -17,7 +17,7 @@
 #define SHARE_MARGIN  1.1 /* runs may be late */
 #define LEAST_PERCENT 0.01
 
-static enum tz_outcome outcome_of(const struct tz_error *why)
+enum tz_outcome tz_run_outcome_of(const struct tz_error *why)
 {
     if (why->kind == TZ_INTERRUPTED || tz_interrupted())
         return TZ_OUTCOME_INTERRUPTED;
@@ -62,7 +62,7 @@ static int make_backup(struct tz_run *run, const struct tz_config_source *source
 
     tz_run_step(run, "backup %s", source->name);
     if (tz_interrupt_check(&why) || tz_backup(&wanted, &done->backup, &why)) {
-        tz_run_note(run, &done->part, outcome_of(&why), &why);
+        tz_run_note(run, &done->part, tz_run_outcome_of(&why), &why);
         return -1;
     }
     judge_backup(run, done);
@@ -79,7 +79,7 @@ static void do_source(struct tz_run *run, const struct tz_config_source *source,
         (void)make_backup(run, source, done);
     } else {
         (void)tz_fail(&why, TZ_FAILED, "source '%s': its hook 'before' failed", source->name);
-        tz_run_note(run, &done->part, outcome_of(&why), &why);
+        tz_run_note(run, &done->part, tz_run_outcome_of(&why), &why);
     }
     done->part.took_ns = tz_monotonic() - began;
     /* They undo what before did, even if that stopped half-way. */
@@ -133,7 +133,7 @@ void tz_run_sync(struct tz_run *run)
 
     tz_run_step(run, "sync");
     if (tz_sync(&wanted, &result->synced, &why)) {
-        tz_run_note(run, &result->sync, outcome_of(&why), &why);
+        tz_run_note(run, &result->sync, tz_run_outcome_of(&why), &why);
     } else if (result->synced.failed > 0) {
         (void)tz_fail(&why, TZ_CORRUPT, "%ju objects are whole in no store",
                       (uintmax_t)result->synced.failed);
@@ -237,7 +237,7 @@ void tz_run_verify(struct tz_run *run)
     tz_run_step(run, "verify");
     result->verified_percent = percent;
     if (tz_verify(&wanted, &result->verified, &why)) {
-        tz_run_note(run, &result->verify, outcome_of(&why), &why);
+        tz_run_note(run, &result->verify, tz_run_outcome_of(&why), &why);
     } else {
         note_time(run, now);
         judge_verification(run);

@@ -6,6 +6,7 @@
 
 #include "tozai/core/lock.h"
 #include "tozai/core/prune.h"
+#include "tozai/storage/mirror.h"
 #include "tozai/util/time.h"
 
 #include "tozai/util/banned.h"
@@ -23,14 +24,26 @@ static void note_failure(struct tz_run *run, const struct tz_error *why)
     tz_run_note(run, &run->result->prune, outcome, why);
 }
 
+/* A store that was too full to take more is the very one that needs room; it is out for the
+ * repository that met it. */
+static bool is_full(const struct tz_run *run)
+{
+    struct tz_mirror *mirror = tz_repo_mirror(run->repo);
+
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
+        struct tz_error why = {0};
+        if (tz_mirror_error(mirror, i, &why) && why.kind == TZ_NOSPC)
+            return true;
+    }
+    return false;
+}
+
 void tz_run_prune(struct tz_run *run)
 {
-    const struct tz_prune_options wanted = {
-        .repo = run->repo,
+    struct tz_prune_options wanted = {
         .grace_ns = TZ_PRUNE_GRACE_NS,
         .live_percent = TZ_PRUNE_LIVE,
         .locked = tz_lock_find,
-        .locked_arg = run->repo,
     };
     struct tz_prune_result result = {0};
     struct tz_error why = {0};
@@ -41,6 +54,12 @@ void tz_run_prune(struct tz_run *run)
     if (tz_keys_role(tz_repo_keys(run->repo)) != TZ_ROLE_OPERATOR)
         return;
     tz_run_step(run, "prune");
+    if (is_full(run) && tz_run_open(run, &why)) {
+        note_failure(run, &why);
+        return;
+    }
+    wanted.repo = run->repo;
+    wanted.locked_arg = run->repo;
     if (tz_prune(&wanted, &result, &why)) {
         note_failure(run, &why);
     } else {

@@ -79,7 +79,7 @@ void tz_run_note(struct tz_run *run, struct tz_run_part *part, enum tz_outcome o
     result->outcome = TZ_MAX(result->outcome, outcome);
 }
 
-static int open_repository(struct tz_run *run, struct tz_status *status)
+int tz_run_open(struct tz_run *run, struct tz_error *err)
 {
     const struct tz_repo_options wanted = {
         .config = run->config,
@@ -89,11 +89,19 @@ static int open_repository(struct tz_run *run, struct tz_status *status)
         .writes = true,
         .spool = true, /* tz_run() holds the lock */
     };
+
+    tz_repo_free(run->repo);
+    run->repo = NULL;
+    return tz_repo_open(&run->repo, &wanted, err);
+}
+
+static int open_repository(struct tz_run *run, struct tz_status *status)
+{
     struct tz_error why = {0};
     int64_t began = tz_monotonic();
 
     tz_run_step(run, "open");
-    if (tz_interrupt_check(&why) || tz_repo_open(&run->repo, &wanted, &why) ||
+    if (tz_interrupt_check(&why) || tz_run_open(run, &why) ||
         tz_status_collect(run->repo, tz_now(), status, &why)) {
         tz_run_note(run, &run->result->open, tz_run_outcome_of(&why), &why);
         return -1;
@@ -108,7 +116,7 @@ static void do_steps(struct tz_run *run, const struct tz_status *status)
     void (*const steps[])(struct tz_run *) = {tz_run_sync, tz_run_prune, tz_run_verify};
 
     tz_run_backups(run, status);
-    for (size_t i = 0; i < TZ_COUNT(steps) && !tz_interrupted(); i++)
+    for (size_t i = 0; i < TZ_COUNT(steps) && run->repo && !tz_interrupted(); i++)
         steps[i](run);
 }
 
@@ -153,6 +161,8 @@ static void work(struct tz_run *run, struct tz_status *before, struct tz_status 
     if (!recorded)
         tz_run_warn(run, "%s", why.message);
     do_steps(run, before);
+    if (!run->repo)
+        return;
     collect_status(run, after);
     if (recorded)
         keep_record(run, number);

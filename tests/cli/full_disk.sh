@@ -42,10 +42,35 @@ json '.generations[0].state == "complete"'
 diff -r "$work/east/packs" "$work/small/west/packs" || fail "packs differ"
 tz 0 verify --level content
 
+# A run makes room in the store that has none for what is new.
+if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
+    refresh 3m
+    cp "$work/conf" "$work/plain"
+    printf '[retention]\ndaily = 1\nminimum_generations = 1\n' >>"$work/conf"
+    rm "$work/src/large"
+    tz 0 init
+    real=$TOZAI
+    on_day() {
+        printf '#!/bin/sh\nexec faketime -f "@2026-11-0%s 03:00:00" "%s" "$@"\n' "$1" "$real" >"$work/later"
+        chmod +x "$work/later"
+        TOZAI=$work/later tz "$2" run
+    }
+    for day in 1 2 3; do
+        head -c 1100000 /dev/urandom >"$work/src/large"
+        on_day "$day" "$((day < 3 ? 0 : 3))"
+    done
+    stdout_has "copies are missing"
+    stdout_has "prune: ok"
+    on_day 4 0
+    cp "$work/plain" "$work/conf"
+    mount -o remount,size=40m "$work/small"
+    tz 0 verify
+fi
+
 # Both stores.
 refresh 3m
 sed -i "s|file://$work/east|file://$work/small/east|" "$work/conf"
-rm "$work/src/large"
+rm -f "$work/src/large"
 tz 0 init
 tz 0 backup
 head -c 8000000 /dev/urandom >"$work/src/large"

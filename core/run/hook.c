@@ -91,6 +91,11 @@ static void keep(struct tz_hook_result *result, const char *text, size_t len)
 {
     result->output_total += len;
     tz_keep_last(result->output, &result->output_len, TZ_HOOK_OUTPUT, text, len);
+    /* It is a text, however it came. */
+    for (size_t i = result->output_len - TZ_MIN(len, result->output_len); i < result->output_len;
+         i++)
+        if (!result->output[i])
+            result->output[i] = ' ';
     result->output[result->output_len] = '\0';
 }
 

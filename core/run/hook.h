@@ -26,7 +26,8 @@ struct tz_hook {
 
 struct tz_hook_result {
     int64_t took_ns;
-    char output[TZ_HOOK_OUTPUT + 1]; /* both streams together, the end of it */
+    char output[TZ_HOOK_OUTPUT + 1]; /* both streams together, the end of it; a zero byte is a
+                                        blank */
     size_t output_len;
     uint64_t output_total;
 };

@@ -70,7 +70,8 @@ typedef int tz_index_pack_fn(void *arg, const struct tz_pack_info *info, struct 
 int tz_index_read(const void *body, size_t len, tz_index_pack_fn *found, void *arg,
                   struct tz_error *err) TZ_MUST_CHECK;
 
-/* A tombstone stands so long after all that it names has gone: who began later need not ask more. */
+/* A tombstone stands so long after all that it names has gone: who began later need not ask more.
+ */
 #define TZ_TOMBSTONE_STANDS_NS (INT64_C(30) * 24 * 3600 * 1000000000)
 /* The body of a tombstone: the packs that a prune means to delete. */
 int tz_tombstone_write(struct tz_buf *out, const uint8_t (*hashes)[TZ_HASH_SIZE], size_t count,

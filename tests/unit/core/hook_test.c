@@ -157,6 +157,15 @@ static void an_interrupt_ends_it_unless_it_clears_up(void **state)
     assert_string_equal(result.output, "done\n");
 }
 
+static void zero_bytes_hide_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(run("head -c 100000 /dev/zero; echo why; exit 3"), -1);
+    assert_int_equal(result.output_total, 100004);
+    assert_int_equal(strlen(result.output), TZ_HOOK_OUTPUT);
+    assert_string_equal(result.output + TZ_HOOK_OUTPUT - 5, " why\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +173,7 @@ int main(void)
         cmocka_unit_test(the_environment_tells_the_result_and_no_secret),
         cmocka_unit_test(a_failure_says_how),
         cmocka_unit_test(much_output_is_read_and_its_end_kept),
+        cmocka_unit_test(zero_bytes_hide_nothing),
         cmocka_unit_test(one_that_hangs_is_ended_with_all_that_it_started),
         cmocka_unit_test(one_that_will_not_end_is_killed),
         cmocka_unit_test(what_prints_without_end_is_ended_in_time),

@@ -218,8 +218,10 @@ static int fail_to_begin(struct tz_run *run, const struct tz_error *why, struct 
     if (err)
         *err = *why;
     if (why->kind != TZ_BUSY) {
-        run->result->outcome = TZ_OUTCOME_FAILED;
-        run->result->why = *why;
+        const struct tz_run_part whole = {.outcome = TZ_OUTCOME_FAILED, .why = *why};
+        run->result->outcome = whole.outcome;
+        run->result->why = whole.why;
+        (void)tz_run_hook(run, "on_failure", NULL, &whole, true);
         tz_run_tell_end(run);
     }
     return -1;

@@ -213,7 +213,10 @@ tz 3 run --all
 configure "webhook = http://127.0.0.1:${port[http]}/hook" \
     "ping_url = http://127.0.0.1:${port[http]}/ping"
 sed -i "s|^state = .*|state = $work/good/state|" "$work/conf"
+# shellcheck disable=SC2016  # for the shell of the hook
+printf '[hooks]\non_failure = echo "$TOZAI_RESULT" >%s\n' "$work/hooked" >>"$work/conf"
 tz 1 run
+[ "$(cat "$work/hooked")" = failed ] || fail "no hook of it"
 sed 1d "$(grep -l '"/hook"' "$work"/got/http.*)" | jq -e '.event == "failure"' >/dev/null ||
     fail "nobody is told of a state directory that cannot be made"
 grep -lq '"/ping/fail"' "$work"/got/http.* || fail "no ping of it"

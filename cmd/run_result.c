@@ -144,6 +144,19 @@ static json_t *make_sync(const struct tz_run_result *result)
     return TZ_TAKE(item);
 }
 
+static json_t *make_prune(const struct tz_run_result *result)
+{
+    TZ_SCOPED(tz_scoped_json) json_t *item = make_part(&result->prune);
+
+    if (!item ||
+        json_object_set_new(item, "forgotten", json_integer((json_int_t)result->forgotten)) ||
+        json_object_set_new(item, "deleted_packs",
+                            json_integer((json_int_t)result->deleted_packs)) ||
+        json_object_set_new(item, "freed_bytes", json_integer((json_int_t)result->freed_bytes)))
+        return NULL;
+    return TZ_TAKE(item);
+}
+
 static json_t *make_verify(const struct tz_run_result *result)
 {
     TZ_SCOPED(tz_scoped_json) json_t *item = make_part(&result->verify);
@@ -187,7 +200,6 @@ json_t *tz_run_json(const struct tz_session *session, const struct tz_run_result
                      tz_outcome_name(result->outcome), "message", make_message(&result->why),
                      "hint", result->why.hint, "began", tz_json_time(result->began_ns), "seconds",
                      seconds(result->took_ns), "sources", make_sources(session, result), "prune",
-                     make_part(&result->prune), "sync", make_sync(result), "verify",
-                     make_verify(result), "failed_hooks", make_hooks(result), "overdue",
-                     (json_int_t)result->overdue);
+                     make_prune(result), "sync", make_sync(result), "verify", make_verify(result),
+                     "failed_hooks", make_hooks(result), "overdue", (json_int_t)result->overdue);
 }

@@ -22,6 +22,8 @@ stdout_has "wiki: not due"
 tz 0 run --json
 json '.result == "ok" and .sources[0].result == "not due" and .sources[0].generation == null'
 json '.sync.result == "ok" and .verify.result == "ok" and .verify.percent > 0 and .failed_hooks == []'
+json '.prune == {"result": "ok", "message": null, "seconds": .prune.seconds, "forgotten": 0,
+    "deleted_packs": 0, "freed_bytes": 0}'
 tz 0 run --all --json
 json '.sources[0] | .result == "ok" and .generation.state == "complete" and .name == "wiki"'
 tz 0 list --json

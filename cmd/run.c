@@ -83,6 +83,16 @@ static void write_status(struct running *running, const struct tz_status *status
         tz_warn(running->context, "%s", why.message);
 }
 
+static void write_unknown(struct running *running, const char *text)
+{
+    struct tz_error why = {0};
+
+    if (tz_status_write_unknown(text, setting(running, "prometheus"), NULL, &why))
+        tz_warn(running->context, "%s", why.message);
+    if (tz_status_write_unknown(text, NULL, setting(running, "html"), &why))
+        tz_warn(running->context, "%s", why.message);
+}
+
 static int report(void *arg, struct tz_repo *repo, const struct tz_run_result *result,
                   const struct tz_status *status, struct tz_error *err)
 {
@@ -92,6 +102,8 @@ static int report(void *arg, struct tz_repo *repo, const struct tz_run_result *r
     tz_clear_line(running->context);
     if (result->status.outcome == TZ_OUTCOME_OK)
         write_status(running, status);
+    else if (result->outcome != TZ_OUTCOME_INTERRUPTED)
+        write_unknown(running, result->why.message);
     if (!running->context->json) {
         tz_run_print(&session, result);
         return 0;

@@ -71,6 +71,27 @@ int tz_status_write(const struct tz_status *status, const char *metrics, const c
     return 0;
 }
 
+int tz_status_write_unknown(const char *why, const char *metrics, const char *page,
+                            struct tz_error *err)
+{
+    struct tz_status status = {.now_ns = tz_now(), .warn = true};
+
+    (void)snprintf(status.unknown, sizeof(status.unknown), "%s", why);
+    return tz_status_write(&status, metrics, page, err);
+}
+
+/* Wrong usage changes nothing, and a wish to stop says nothing. */
+static int fail(struct tz_context *context, const struct tz_error *err, const char *metrics,
+                const char *page)
+{
+    struct tz_error why = {0};
+
+    if (err->kind != TZ_INVALID && err->kind != TZ_INTERRUPTED &&
+        tz_status_write_unknown(err->message, metrics, page, &why))
+        tz_warn(context, "%s", why.message);
+    return -1;
+}
+
 static int run(struct tz_context *context, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
@@ -80,8 +101,9 @@ static int run(struct tz_context *context, struct tz_error *err)
     const char *page = tz_option_value(context, "html");
 
     if (tz_session_open(&session, context, &wanted, err) ||
-        tz_status_collect(session.repo, tz_now(), &status, err) ||
-        tz_status_write(&status, metrics, page, err))
+        tz_status_collect(session.repo, tz_now(), &status, err))
+        return fail(context, err, metrics, page);
+    if (tz_status_write(&status, metrics, page, err))
         return -1;
     if (context->json) {
         TZ_SCOPED(tz_scoped_json) json_t *document = tz_status_json(&status);

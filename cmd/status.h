@@ -21,6 +21,10 @@ int tz_status_page(const struct tz_status *status, struct tz_buf *out,
 /* Write metrics and page to these files, atomically; NULL: not. */
 int tz_status_write(const struct tz_status *status, const char *metrics, const char *page,
                     struct tz_error *err) TZ_MUST_CHECK;
+/* The same when nothing can be found out, for this reason: what was written before must not go on
+ * saying that all is well.  NULL paths are allowed. */
+int tz_status_write_unknown(const char *why, const char *metrics, const char *page,
+                            struct tz_error *err) TZ_MUST_CHECK;
 
 /* "3 days", "5 hours" */
 #define TZ_AGE_TEXT 32

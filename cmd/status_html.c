@@ -191,7 +191,14 @@ int tz_status_page(const struct tz_status *status, struct tz_buf *out, struct tz
     put_badge(&page, status->warn ? "bad" : "good", status->warn ? "look here" : "all is well");
     tz_page_put(&page, "<span class=\"soft\">as of ");
     tz_page_time(&page, status->now_ns);
-    tz_page_put(&page, "</span></header>\n<h2>Stores</h2>\n<div class=\"cards\">\n");
+    tz_page_put(&page, "</span></header>\n");
+    if (status->unknown[0]) {
+        tz_page_put(&page, "<section class=\"card\"><p>Nothing could be found out: ");
+        tz_page_text(&page, status->unknown);
+        tz_page_put(&page, "</p></section>\n");
+        return tz_page_end(&page);
+    }
+    tz_page_put(&page, "<h2>Stores</h2>\n<div class=\"cards\">\n");
     for (size_t i = 0; i < status->store_count; i++)
         put_store(&page, &status->stores[i]);
     tz_page_put(&page, "</div>\n<h2>Sources</h2>\n");

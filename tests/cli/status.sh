@@ -162,6 +162,24 @@ done
 wait $!
 grep -q '</html>' "$work/read" || fail "nothing came through the pipe"
 
+# When nothing can be found out nothing goes on saying that all is well.
+mv "$work/east" "$work/away-east"
+mv "$work/west" "$work/away-west"
+tz 1 status --prometheus "$work/metrics" --html "$work/page.html"
+stderr_has "no store can be used"
+grep -qx 'tozai_status_ok 0' "$work/metrics" || fail "the metrics know nothing of it"
+grep -q 'look here' "$work/page.html" || fail "the page says that all is well"
+grep -q 'no store can be used' "$work/page.html" || fail "the page does not say why"
+rm "$work/metrics" "$work/page.html"
+cp "$work/conf" "$work/plain"
+printf '[run]\nprometheus = %s\nhtml = %s\n' "$work/metrics" "$work/page.html" >>"$work/conf"
+tz 1 run
+grep -qx 'tozai_status_ok 0' "$work/metrics" || fail "the metrics of a run know nothing of it"
+grep -q 'no store can be used' "$work/page.html" || fail "the page of a run does not say why"
+mv "$work/plain" "$work/conf"
+mv "$work/away-east" "$work/east"
+mv "$work/away-west" "$work/west"
+
 # A schedule that makes no sense is an error of the configuration.
 sed -i '/^every = /d' "$work/conf"
 printf 'cron = 0 0 30 2 *\n' >>"$work/conf"

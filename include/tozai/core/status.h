@@ -74,6 +74,7 @@ struct tz_status {
     struct tz_status_store *stores;
     size_t store_count;
     bool warn; /* a source is overdue or degraded, or a store is out of reach, behind or damaged */
+    char unknown[1024]; /* not empty: nothing could be found out, for this reason */
 };
 
 /* repo must outlive the result. */

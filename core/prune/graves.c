@@ -73,7 +73,8 @@ static int is_ripe(struct tz_pruning *pruning, struct tz_catalog_tombstone *ston
         if (lacking && complete(pruning, stone, lacking, err))
             return -1;
     }
-    if (stone->seen_ns == 0 || (lacking && !fresh)) {
+    /* One that a clock was ahead for would wait until that time comes. */
+    if (stone->seen_ns == 0 || stone->seen_ns > pruning->now_ns || (lacking && !fresh)) {
         stone->seen_ns =
             lacking || since_ns == 0 ? pruning->now_ns : TZ_MIN(pruning->now_ns, since_ns);
         if (tz_catalog_set_tombstone(pruning->catalog, stone->object, stone->seen_ns,
@@ -147,7 +148,7 @@ static int is_over(struct tz_pruning *pruning, struct tz_catalog_tombstone *ston
         return -1;
     if (in_use)
         return note_use(pruning, stone, err);
-    if (stone->gone_ns == 0) {
+    if (stone->gone_ns == 0 || stone->gone_ns > pruning->now_ns) {
         stone->gone_ns = pruning->now_ns;
         if (tz_catalog_set_tombstone(pruning->catalog, stone->object, stone->seen_ns,
                                      stone->gone_ns, err))

@@ -109,6 +109,29 @@ many_days() {
 # Under sanitizers a program may hang at its start when its clock is faked.
 [ -n "${TOZAI_SANITIZE:-}" ] || many_days
 
+# --- A clock that was ahead: what it condemned waits for a day, not for a year ---
+clock_ahead() {
+    rm -rf "$work/state" "$work/east" "$work/west" "$work/key"
+    cp "$work/conf" "$work/plain"
+    printf '[retention]\nlast = 1\nminimum_generations = 1\n' >>"$work/conf"
+    on 1 0 init
+    local day
+    for day in 1 2; do
+        head -c 100000 /dev/urandom >"$work/src/file-1"
+        on "$day" 0 backup
+    done
+    on 400 0 prune --json
+    json '.tombstoned_packs > 0 and .deleted_packs == 0'
+    on 4 0 prune --json
+    json '.waiting_packs > 0 and .deleted_packs == 0'
+    on 6 0 prune --json
+    json '.waiting_packs == 0 and .deleted_packs > 0'
+    on 6 0 verify
+    cp "$work/plain" "$work/conf"
+    rm -rf "$work/state" "$work/east" "$work/west" "$work/key"
+}
+[ -n "${TOZAI_SANITIZE:-}" ] || clock_ahead
+
 # --- Killed at any moment ---
 # kill_after MILLISECONDS ARGUMENT...: run tozai and kill it after that time.
 kill_after() {

@@ -72,6 +72,8 @@ static void file_free(void *state)
     if (store->top >= 0)
         (void)close(store->top);
     (void)pthread_mutex_destroy(&store->making);
+    tz_pace_free(store->upload);
+    tz_pace_free(store->download);
     free(store->path);
     free(store);
 }
@@ -84,7 +86,9 @@ static int file_open(void **ret, const struct tz_store_options *options, struct 
         return tz_fail_nomem(err);
     store->top = -1;
     store->making = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    if (tz_store_local_path(&store->path, options->url, err))
+    if (tz_store_local_path(&store->path, options->url, err) ||
+        tz_pace_new(&store->upload, options->upload, options->zone, err) ||
+        tz_pace_new(&store->download, options->download, options->zone, err))
         return -1;
     if (options->create && !options->read_only && tz_make_dirs(store->path, S_IRWXU, err))
         return -1;

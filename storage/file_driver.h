@@ -10,6 +10,8 @@
 
 #include "tozai/storage/driver.h"
 
+#include "pace.h"
+
 #include <pthread.h>
 
 #define TZ_FILE_TEMPORARY "tmp"
@@ -21,6 +23,7 @@ struct tz_file_store {
     char *path;
     int top;
     pthread_mutex_t making; /* so that a directory is durable before another thread uses it */
+    struct tz_pace *upload, *download;
 };
 
 /*

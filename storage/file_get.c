@@ -129,6 +129,29 @@ static int read_range(int fd, uint64_t size, uint64_t offset, size_t len, struct
     return 0;
 }
 
+/* The same, as fast as the store may. */
+static int read_paced(struct tz_file_store *store, int fd, uint64_t size, uint64_t offset,
+                      size_t len, struct tz_buf *out, struct tz_error *err)
+{
+    size_t left = offset < size ? (size_t)TZ_MIN(size - offset, (uint64_t)len) : 0;
+
+    if (!store->download)
+        return read_range(fd, size, offset, len, out, err);
+    if (tz_buf_reserve(out, left, err))
+        return -1;
+    while (left > 0) {
+        size_t piece = tz_pace_piece(store->download, left, TZ_BLOB_ALIGN), before = out->len;
+        if (tz_pace_wait(store->download, piece, err) ||
+            read_range(fd, size, offset, piece, out, err))
+            return -1;
+        if (out->len - before < piece)
+            break; /* it has become shorter */
+        offset += piece;
+        left -= piece;
+    }
+    return 0;
+}
+
 int tz_file_get(void *state, const char *name, uint64_t offset, size_t len, unsigned patience_s,
                 struct tz_buf *out, struct tz_error *err)
 {
@@ -153,7 +176,7 @@ int tz_file_get(void *state, const char *name, uint64_t offset, size_t len, unsi
     if (!S_ISREG(st.st_mode))
         return tz_file_fail(store, ENOENT, "get", name, err);
     struct tz_error reason = {0};
-    if (read_range(fd, (uint64_t)st.st_size, offset, len, out, &reason)) {
+    if (read_paced(store, fd, (uint64_t)st.st_size, offset, len, out, &reason)) {
         if (reason.sys_errno)
             return tz_file_fail(store, reason.sys_errno, "get", name, err);
         if (err)

@@ -28,6 +28,7 @@
 #define RANDOM_BYTES 16
 
 struct temporary {
+    struct tz_pace *pace;
     int dir;
     int fd;
     bool direct;                     /* writes go past the page cache */
@@ -75,10 +76,14 @@ static int set_direct(struct temporary *temporary, bool direct)
     return 0;
 }
 
+/* ECANCELED: interrupted. */
 static int write_all(struct temporary *temporary, const uint8_t *data, size_t len)
 {
     while (len > 0) {
-        ssize_t n = write(temporary->fd, data, len);
+        size_t piece = tz_pace_piece(temporary->pace, len, TZ_BLOB_ALIGN);
+        if (tz_pace_wait(temporary->pace, piece, NULL))
+            return ECANCELED;
+        ssize_t n = write(temporary->fd, data, piece);
         if (n > 0) {
             data += n;
             len -= (size_t)n;
@@ -171,7 +176,8 @@ int tz_file_put(void *state, const char *name, const void *data, size_t len, boo
     if (!replace && fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return fail_exists(store, dir, name, &st, err);
 
-    TZ_SCOPED(temporary_clear) struct temporary temporary = {.dir = -1, .fd = -1};
+    TZ_SCOPED(temporary_clear)
+    struct temporary temporary = {.pace = store->upload, .dir = -1, .fd = -1};
     number = temporary_open(&temporary, store);
     if (!number)
         number = temporary_write(&temporary, data, len);
@@ -179,6 +185,8 @@ int tz_file_put(void *state, const char *name, const void *data, size_t len, boo
         number = publish(&temporary, dir, base, replace);
     if (number == EEXIST && fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return fail_exists(store, dir, name, &st, err);
+    if (number == ECANCELED)
+        return tz_fail(err, TZ_INTERRUPTED, "put '%s' in '%s': interrupted", name, store->path);
     if (number)
         return tz_file_fail(store, number, "put", name, err);
     return 0;

@@ -49,7 +49,7 @@ static int copy_options(struct tz_http *http, const struct tz_http_options *opti
         options->connect_timeout_s ? options->connect_timeout_s : CONNECT_TIMEOUT_S;
     memcpy(http->upload, options->upload, sizeof(http->upload));
     memcpy(http->download, options->download, sizeof(http->download));
-    if (tz_http_limit_has_times(http->upload) || tz_http_limit_has_times(http->download))
+    if (tz_limit_has_times(http->upload) || tz_limit_has_times(http->download))
         return tz_zone_open(&http->zone, options->zone ? options->zone : "", err);
     return 0;
 }

@@ -17,21 +17,10 @@
 #ifndef TOZAI_STORAGE_S3_HTTP_H
 #define TOZAI_STORAGE_S3_HTTP_H
 
+#include "tozai/storage/limit.h"
 #include "tozai/util/buf.h"
 
 #include <stdbool.h>
-
-/*
- * A limit of bytes per second, and when it holds: minutes since midnight in the options' zone,
- * [begin, end), over midnight if end <= begin; both 0: always.  rate 0: no limit.  It is one for
- * all connections together; what was not used may come later, but no more than a fifth of a
- * second's (or 16 KiB).
- */
-struct tz_http_limit {
-    uint64_t rate;
-    unsigned begin_minute, end_minute;
-};
-#define TZ_HTTP_LIMITS 8
 
 struct tz_http_options {
     const char *ca_file;        /* only these are trusted; NULL: the system's */
@@ -39,9 +28,10 @@ struct tz_http_options {
     unsigned connections;       /* 0: 8 */
     unsigned timeout_s;         /* nothing moves for so long: the request has failed; 0: 30 */
     unsigned connect_timeout_s; /* 0: 10 */
-    struct tz_http_limit upload[TZ_HTTP_LIMITS],
-        download[TZ_HTTP_LIMITS]; /* the first that holds; none: no limit */
-    const char *zone;             /* of their times, by its name in tzdata; NULL: the system's */
+    /* For all connections together; what was not used may come later, but no more than a fifth of
+     * a second's (or 16 KiB). */
+    struct tz_store_limit upload[TZ_STORE_LIMITS], download[TZ_STORE_LIMITS];
+    const char *zone; /* of their times, by its name in tzdata; NULL: the system's */
 };
 
 struct tz_http;

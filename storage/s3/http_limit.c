@@ -12,39 +12,6 @@
 /* More than any network has, and small enough for the arithmetic. */
 #define RATE_MAX ((uint64_t)1 << 50)
 
-static bool holds(const struct tz_http_limit *limit, unsigned minute)
-{
-    if (limit->begin_minute == 0 && limit->end_minute == 0)
-        return true;
-    if (limit->begin_minute < limit->end_minute)
-        return minute >= limit->begin_minute && minute < limit->end_minute;
-    return minute >= limit->begin_minute || minute < limit->end_minute;
-}
-
-uint64_t tz_http_limit_rate(const struct tz_http_limit limits[TZ_HTTP_LIMITS], unsigned minute)
-{
-    for (size_t i = 0; i < TZ_HTTP_LIMITS; i++)
-        if (holds(&limits[i], minute))
-            return limits[i].rate;
-    return 0;
-}
-
-bool tz_http_limit_has_times(const struct tz_http_limit limits[TZ_HTTP_LIMITS])
-{
-    for (size_t i = 0; i < TZ_HTTP_LIMITS; i++)
-        if (limits[i].begin_minute != 0 || limits[i].end_minute != 0)
-            return true;
-    return false;
-}
-
-unsigned tz_http_limit_minute(const struct tz_zone *zone, int64_t time_ns)
-{
-    struct tz_local_time local;
-
-    tz_zone_local(zone, time_ns, &local);
-    return (unsigned)(local.hour * 60 + local.minute);
-}
-
 static uint64_t turn(uint64_t rate)
 {
     return TZ_MIN(TZ_MAX(rate / TURNS_PER_SECOND, TURN_MIN), TURN_MAX);

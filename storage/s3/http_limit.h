@@ -14,15 +14,6 @@
 
 #include "http.h"
 
-#include "tozai/util/zone.h"
-
-/* The rate that holds at this minute of the day, 0: no limit. */
-uint64_t tz_http_limit_rate(const struct tz_http_limit limits[TZ_HTTP_LIMITS], unsigned minute);
-/* Does any of them hold for a part of the day only? */
-bool tz_http_limit_has_times(const struct tz_http_limit limits[TZ_HTTP_LIMITS]);
-/* Minutes since midnight there. */
-unsigned tz_http_limit_minute(const struct tz_zone *zone, int64_t time_ns);
-
 struct tz_http_bucket {
     uint64_t rate;     /* bytes per second; 0: no limit */
     int64_t tokens;    /* below 0: debt */

@@ -101,9 +101,9 @@ static void collect_answers(struct tz_http *http)
 static void fill_buckets(struct tz_http *http, int64_t now_ns)
 {
     if (http->rates_ns == 0 || now_ns - http->rates_ns >= RATES_NS) {
-        unsigned minute = http->zone ? tz_http_limit_minute(http->zone, tz_now()) : 0;
-        http->upload_rate = tz_http_limit_rate(http->upload, minute);
-        http->download_rate = tz_http_limit_rate(http->download, minute);
+        unsigned minute = http->zone ? tz_limit_minute(http->zone, tz_now()) : 0;
+        http->upload_rate = tz_limit_rate(http->upload, minute);
+        http->download_rate = tz_limit_rate(http->download, minute);
         http->rates_ns = now_ns;
     }
     tz_http_bucket_fill(&http->common.upload, http->upload_rate, now_ns);

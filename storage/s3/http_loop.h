@@ -32,7 +32,7 @@ struct tz_http {
     bool running;
     CURLM *multi;
     struct tz_http_common common;
-    struct tz_http_limit upload[TZ_HTTP_LIMITS], download[TZ_HTTP_LIMITS];
+    struct tz_store_limit upload[TZ_STORE_LIMITS], download[TZ_STORE_LIMITS];
     struct tz_zone *zone; /* of their times; NULL: there are none */
     int64_t rates_ns;     /* when the time of day was read */
     uint64_t upload_rate, download_rate;

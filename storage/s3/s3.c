@@ -34,14 +34,6 @@ static void s3_free(void *state)
 }
 TZ_DEFINE_SCOPED(struct tz_s3_store *, scoped_s3_store, s3_free)
 
-static void copy_limits(struct tz_http_limit to[TZ_HTTP_LIMITS],
-                        const struct tz_store_limit from[TZ_STORE_LIMITS])
-{
-    _Static_assert(TZ_HTTP_LIMITS == TZ_STORE_LIMITS, "one for one");
-    for (size_t i = 0; i < TZ_HTTP_LIMITS; i++)
-        to[i] = (struct tz_http_limit){from[i].rate, from[i].begin_minute, from[i].end_minute};
-}
-
 static int copy_text(char **to, const char *text, struct tz_error *err)
 {
     *to = text ? strdup(text) : NULL;
@@ -65,8 +57,8 @@ static int open_parts(struct tz_s3_store *store, const struct tz_store_options *
         .region = store->addresses[0].region,
     };
 
-    copy_limits(http.upload, options->upload);
-    copy_limits(http.download, options->download);
+    memcpy(http.upload, options->upload, sizeof(http.upload));
+    memcpy(http.download, options->download, sizeof(http.download));
     if (copy_text(&store->storage_class, s3->storage_class, err) ||
         copy_text(&store->sse, s3->sse, err) ||
         copy_text(&store->sse_kms_key, s3->sse_kms_key, err))

@@ -16,6 +16,7 @@
 #define TOZAI_STORAGE_STORE_H
 
 #include "tozai/storage/digest.h"
+#include "tozai/storage/limit.h"
 #include "tozai/util/buf.h"
 
 #include <stdbool.h>
@@ -50,16 +51,6 @@ struct tz_store_s3_options {
 /* Who may remove a locked object before its time: some who have that right, or nobody. */
 enum tz_lock_mode { TZ_LOCK_NONE = 0, TZ_LOCK_GOVERNANCE, TZ_LOCK_COMPLIANCE };
 
-/*
- * A limit of bytes per second and when it holds: minutes since midnight, [begin, end), over
- * midnight if end <= begin; both 0: always.  rate 0: no limit.
- */
-struct tz_store_limit {
-    uint64_t rate;
-    unsigned begin_minute, end_minute;
-};
-#define TZ_STORE_LIMITS 8
-
 struct tz_store_options {
     const char *name; /* from the configuration: "east" */
     const char *url;
@@ -67,7 +58,7 @@ struct tz_store_options {
     bool read_only;       /* refuse every change before it is tried */
     bool create;          /* make the top directory where it is missing (init) */
     unsigned timeout_s;   /* 0: the driver's default */
-    /* The first that holds counts; none: no limit.  Only stores that are not local heed them. */
+    /* For all that is put or got at once.  A store in memory does not heed them. */
     struct tz_store_limit upload[TZ_STORE_LIMITS], download[TZ_STORE_LIMITS];
     const char *zone;       /* by whose clock: a name in tzdata; NULL: the system's */
     enum tz_lock_mode lock; /* what tz_store_lock_mode() says */

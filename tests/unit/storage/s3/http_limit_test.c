@@ -15,9 +15,9 @@
 static void the_first_window_that_holds_counts(void **state)
 {
     (void)state;
-    const struct tz_http_limit none[TZ_HTTP_LIMITS] = {{0}};
-    const struct tz_http_limit always[TZ_HTTP_LIMITS] = {{.rate = 7}};
-    const struct tz_http_limit windows[TZ_HTTP_LIMITS] = {
+    const struct tz_store_limit none[TZ_STORE_LIMITS] = {{0}};
+    const struct tz_store_limit always[TZ_STORE_LIMITS] = {{.rate = 7}};
+    const struct tz_store_limit windows[TZ_STORE_LIMITS] = {
         {.rate = 1, .begin_minute = 480, .end_minute = 1080},  /* 8:00 to 18:00 */
         {.rate = 0, .begin_minute = 1320, .end_minute = 360},  /* 22:00 to 6:00 */
         {.rate = 3, .begin_minute = 1320, .end_minute = 1380}, /* hidden by the one above */
@@ -29,16 +29,16 @@ static void the_first_window_that_holds_counts(void **state)
     } expected[] = {{0, 0},    {359, 0},  {360, 4},  {479, 4},  {480, 1}, {1079, 1},
                     {1080, 4}, {1319, 4}, {1320, 0}, {1379, 0}, {1439, 0}};
     for (unsigned minute = 0; minute < 1440; minute++) {
-        assert_int_equal(tz_http_limit_rate(none, minute), 0);
-        assert_int_equal(tz_http_limit_rate(always, minute), 7);
+        assert_int_equal(tz_limit_rate(none, minute), 0);
+        assert_int_equal(tz_limit_rate(always, minute), 7);
     }
     for (size_t i = 0; i < TZ_COUNT(expected); i++)
-        assert_int_equal(tz_http_limit_rate(windows, expected[i].minute), expected[i].rate);
+        assert_int_equal(tz_limit_rate(windows, expected[i].minute), expected[i].rate);
     /* The same minute twice is a whole day from there. */
-    const struct tz_http_limit day[TZ_HTTP_LIMITS] = {
+    const struct tz_store_limit day[TZ_STORE_LIMITS] = {
         {.rate = 5, .begin_minute = 60, .end_minute = 60}};
-    assert_int_equal(tz_http_limit_rate(day, 59), 5);
-    assert_int_equal(tz_http_limit_rate(day, 60), 5);
+    assert_int_equal(tz_limit_rate(day, 59), 5);
+    assert_int_equal(tz_limit_rate(day, 60), 5);
 }
 
 static unsigned minute_in(const char *name, const char *time)
@@ -48,7 +48,7 @@ static unsigned minute_in(const char *name, const char *time)
 
     assert_int_equal(tz_zone_open(&zone, name, NULL), 0);
     assert_int_equal(tz_time_parse(time, 0, &time_ns, NULL), 0);
-    return tz_http_limit_minute(zone, time_ns);
+    return tz_limit_minute(zone, time_ns);
 }
 
 static void minutes_are_those_of_the_zone(void **state)
@@ -67,17 +67,17 @@ static void minutes_are_those_of_the_zone(void **state)
 static void times_are_told_from_none(void **state)
 {
     (void)state;
-    const struct tz_http_limit always[TZ_HTTP_LIMITS] = {{.rate = 7}};
-    const struct tz_http_limit night[TZ_HTTP_LIMITS] = {
+    const struct tz_store_limit always[TZ_STORE_LIMITS] = {{.rate = 7}};
+    const struct tz_store_limit night[TZ_STORE_LIMITS] = {
         {.begin_minute = 1320}, /* to midnight, no limit */
         {.rate = 7},
     };
-    assert_false(tz_http_limit_has_times(always));
-    assert_true(tz_http_limit_has_times(night));
-    assert_int_equal(tz_http_limit_rate(night, 1319), 7);
-    assert_int_equal(tz_http_limit_rate(night, 1320), 0);
-    assert_int_equal(tz_http_limit_rate(night, 1439), 0);
-    assert_int_equal(tz_http_limit_rate(night, 0), 7);
+    assert_false(tz_limit_has_times(always));
+    assert_true(tz_limit_has_times(night));
+    assert_int_equal(tz_limit_rate(night, 1319), 7);
+    assert_int_equal(tz_limit_rate(night, 1320), 0);
+    assert_int_equal(tz_limit_rate(night, 1439), 0);
+    assert_int_equal(tz_limit_rate(night, 0), 7);
 }
 
 /* Transfers that always want more, driven like the real ones: a look each time somebody can draw,

@@ -32,14 +32,19 @@ struct tz_chunk_row {
     uint32_t frame, offset, len;
 };
 
-/* Numbers of packs, ascending. */
-struct tz_catalog_packs {
+/* Numbers of objects. */
+struct tz_numbers {
     int64_t *items;
     size_t count, cap;
 };
-int tz_catalog_packs_add(struct tz_catalog_packs *packs, int64_t pack,
-                         struct tz_error *err) TZ_MUST_CHECK;
-bool tz_catalog_packs_has(const struct tz_catalog_packs *packs, int64_t pack);
+void tz_numbers_clear(struct tz_numbers *numbers);
+static inline TZ_UNUSED void tz_scoped_numbers(struct tz_numbers *numbers)
+{
+    tz_numbers_clear(numbers);
+}
+int tz_numbers_add(struct tz_numbers *numbers, int64_t number, struct tz_error *err) TZ_MUST_CHECK;
+/* They must be ascending. */
+bool tz_numbers_has(const struct tz_numbers *numbers, int64_t number);
 
 struct tz_catalog {
     sqlite3 *db;
@@ -53,8 +58,8 @@ struct tz_catalog {
     struct {
         struct tz_chunk_row *data;
         size_t count, cap;
-    } rows;                       /* of the open transaction, not inserted yet */
-    struct tz_catalog_packs away; /* see tz_catalog_set_reach() */
+    } rows;                 /* of the open transaction, not inserted yet */
+    struct tz_numbers away; /* see tz_catalog_set_reach() */
 };
 
 /* The error of a result code of SQLite, which was not SQLITE_OK; -1. */
@@ -89,11 +94,40 @@ void tz_query_blob(struct tz_query *query, int at, const void *data, size_t len)
 int tz_query_step(struct tz_query *query, bool *ret_row, struct tz_error *err) TZ_MUST_CHECK;
 /* For a query without rows: run it, and make it ready to run again with other parameters. */
 int tz_query_run(struct tz_query *query, struct tz_error *err) TZ_MUST_CHECK;
+/* The first column of all rows, behind those that are there. */
+int tz_query_numbers(struct tz_query *query, struct tz_numbers *numbers,
+                     struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * The next row, and room for one more item of this size behind those that *items, which is
+ * malloc()ed, has.  *ret NULL behind the last row; an item that was given counts.
+ */
+struct tz_query_list {
+    void *items;
+    size_t count, cap;
+};
+static inline TZ_UNUSED void tz_scoped_query_list(struct tz_query_list *list)
+{
+    free(list->items);
+}
+int tz_query_next_item(struct tz_query *query, struct tz_query_list *list, size_t size, void **ret,
+                       struct tz_error *err) TZ_MUST_CHECK;
+/* Statements with one parameter: run it, or ask whether it has a row. */
+int tz_catalog_run_int(struct tz_catalog *catalog, const char *sql, int64_t value,
+                       struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_ask_int(struct tz_catalog *catalog, const char *sql, int64_t value, bool *ret,
+                       struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_run_hash(struct tz_catalog *catalog, const char *sql,
+                        const uint8_t hash[TZ_HASH_SIZE], struct tz_error *err) TZ_MUST_CHECK;
+int tz_catalog_ask_hash(struct tz_catalog *catalog, const char *sql,
+                        const uint8_t hash[TZ_HASH_SIZE], bool *ret,
+                        struct tz_error *err) TZ_MUST_CHECK;
 /* Columns count from 0. */
 int64_t tz_query_get_int(struct tz_query *query, int at);
 /* Exactly len bytes; anything else is TZ_CORRUPT. */
 int tz_query_get_blob(struct tz_query *query, int at, void *data, size_t len,
                       struct tz_error *err) TZ_MUST_CHECK;
+/* The name of an object. */
+void tz_query_get_name(struct tz_query *query, int at, char ret[TZ_NAME_TEXT]);
 /* A copy, to be freed. */
 int tz_query_get_text(struct tz_query *query, int at, char **ret,
                       struct tz_error *err) TZ_MUST_CHECK;

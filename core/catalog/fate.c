@@ -22,61 +22,11 @@ int tz_catalog_condemn(struct tz_catalog *catalog, const uint8_t hash[TZ_HASH_SI
     static const char keep[] = "INSERT OR IGNORE INTO condemned(hash) VALUES (?1)";
     static const char note[] = "UPDATE packs SET condemned = 1 WHERE hash = ?1 AND condemned = 0";
     TZ_SCOPED(tz_scoped_change) struct tz_change change = {0};
-    TZ_SCOPED(tz_scoped_query) struct tz_query keeping = {0}, noting = {0};
 
-    if (tz_change_begin(&change, catalog, err) || tz_query_open(&keeping, catalog, keep, err) ||
-        tz_query_open(&noting, catalog, note, err))
-        return -1;
-    tz_query_blob(&keeping, 1, hash, TZ_HASH_SIZE);
-    tz_query_blob(&noting, 1, hash, TZ_HASH_SIZE);
-    if (tz_query_run(&keeping, err) || tz_query_run(&noting, err))
+    if (tz_change_begin(&change, catalog, err) || tz_catalog_run_hash(catalog, keep, hash, err) ||
+        tz_catalog_run_hash(catalog, note, hash, err))
         return -1;
     return tz_change_end(&change, err);
-}
-
-int tz_catalog_packs_add(struct tz_catalog_packs *packs, int64_t pack, struct tz_error *err)
-{
-    if (packs->count == packs->cap) {
-        size_t cap = packs->cap ? 2 * packs->cap : 64;
-        int64_t *more =
-            cap <= SIZE_MAX / sizeof(*more) ? realloc(packs->items, cap * sizeof(*more)) : NULL;
-        if (!more)
-            return tz_fail_nomem(err);
-        packs->items = more;
-        packs->cap = cap;
-    }
-    packs->items[packs->count++] = pack;
-    return 0;
-}
-
-bool tz_catalog_packs_has(const struct tz_catalog_packs *packs, int64_t pack)
-{
-    size_t low = 0, high = packs->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (packs->items[middle] == pack)
-            return true;
-        if (packs->items[middle] < pack)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
-/* The numbers that the query gives. */
-static int add_all(struct tz_query *query, struct tz_catalog_packs *packs, struct tz_error *err)
-{
-    for (;;) {
-        bool row;
-        if (tz_query_step(query, &row, err))
-            return -1;
-        if (!row)
-            return 0;
-        if (tz_catalog_packs_add(packs, tz_query_get_int(query, 0), err))
-            return -1;
-    }
 }
 
 int tz_catalog_set_reach(struct tz_catalog *catalog, const int64_t *stores, size_t count,
@@ -87,7 +37,7 @@ int tz_catalog_set_reach(struct tz_catalog *catalog, const int64_t *stores, size
         " AND state = 1 AND store IN (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
         " ?15, ?16)) ORDER BY id";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-    struct tz_catalog_packs away = {0};
+    TZ_SCOPED(tz_scoped_numbers) struct tz_numbers away = {0};
 
     if (count > STORES_MAX)
         return tz_fail(err, TZ_INVALID, "more than %d stores", STORES_MAX);
@@ -96,13 +46,12 @@ int tz_catalog_set_reach(struct tz_catalog *catalog, const int64_t *stores, size
             return -1;
         for (size_t i = 0; i < STORES_MAX; i++)
             tz_query_int(&query, (int)i + 1, i < count ? stores[i] : 0);
-        if (add_all(&query, &away, err)) {
-            free(away.items);
+        if (tz_query_numbers(&query, &away, err))
             return -1;
-        }
     }
-    free(catalog->away.items);
+    tz_numbers_clear(&catalog->away);
     catalog->away = away;
+    away = (struct tz_numbers){0};
     return 0;
 }
 
@@ -113,26 +62,20 @@ int tz_catalog_bad_packs(struct tz_catalog *catalog, int64_t **ret_sorted, size_
     static const char sql[] =
         "SELECT id FROM packs INDEXED BY packs_bad WHERE condemned = 1 OR lost = 1 ORDER BY id";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-    struct tz_catalog_packs bad = {0}, all = {0};
+    TZ_SCOPED(tz_scoped_numbers) struct tz_numbers bad = {0}, all = {0};
     size_t a = 0, b = 0;
-    int status = 0;
 
-    if (tz_query_open(&query, catalog, sql, err))
+    if (tz_query_open(&query, catalog, sql, err) || tz_query_numbers(&query, &bad, err))
         return -1;
-    status = add_all(&query, &bad, err);
-    while (!status && (a < bad.count || b < catalog->away.count)) {
+    while (a < bad.count || b < catalog->away.count) {
         int64_t left = a < bad.count ? bad.items[a] : INT64_MAX;
         int64_t right = b < catalog->away.count ? catalog->away.items[b] : INT64_MAX;
         a += left <= right;
         b += right <= left;
-        status = tz_catalog_packs_add(&all, TZ_MIN(left, right), err);
+        if (tz_numbers_add(&all, TZ_MIN(left, right), err))
+            return -1;
     }
-    free(bad.items);
-    if (status) {
-        free(all.items);
-        return -1;
-    }
-    *ret_sorted = all.items;
+    *ret_sorted = TZ_TAKE(all.items);
     *ret_count = all.count;
     return 0;
 }
@@ -188,30 +131,6 @@ static int sweep(struct tz_catalog *catalog, struct tz_error *err)
     return tz_query_run(&meta, err);
 }
 
-/* Run a statement whose only parameter is an object's number. */
-static int run_with(struct tz_catalog *catalog, const char *sql, int64_t object,
-                    struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_int(&query, 1, object);
-    return tz_query_run(&query, err);
-}
-
-/* Does this question about an object have an answer? */
-static int has_row(struct tz_catalog *catalog, const char *sql, int64_t object, bool *ret,
-                   struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_int(&query, 1, object);
-    return tz_query_step(&query, ret, err);
-}
-
 /* A pack that a generation needs stays as one that is not known: the generation is not whole
  * without it, and finds it again under the same number. */
 static int make_unknown(struct tz_catalog *catalog, int64_t object, struct tz_error *err)
@@ -220,9 +139,10 @@ static int make_unknown(struct tz_catalog *catalog, int64_t object, struct tz_er
     static const char copies[] = "DELETE FROM copies WHERE object = ?1";
     static const char size[] = "UPDATE objects SET size = 0 WHERE id = ?1";
 
-    if (run_with(catalog, packs, object, err) || run_with(catalog, copies, object, err))
+    if (tz_catalog_run_int(catalog, packs, object, err) ||
+        tz_catalog_run_int(catalog, copies, object, err))
         return -1;
-    return run_with(catalog, size, object, err);
+    return tz_catalog_run_int(catalog, size, object, err);
 }
 
 /* Unknown packs that only a forgotten generation needed. */
@@ -254,11 +174,12 @@ int tz_catalog_remove_object(struct tz_catalog *catalog, int64_t object, struct 
     bool is_needed, is_head;
 
     if (tz_change_begin(&change, catalog, err) || tz_catalog_flush(catalog, err) ||
-        has_row(catalog, user, object, &is_needed, err) ||
-        has_row(catalog, head, object, &is_head, err) || note_dead(catalog, object, err) ||
-        run_with(catalog, locks, object, err))
+        tz_catalog_ask_int(catalog, user, object, &is_needed, err) ||
+        tz_catalog_ask_int(catalog, head, object, &is_head, err) ||
+        note_dead(catalog, object, err) || tz_catalog_run_int(catalog, locks, object, err))
         return -1;
-    if (is_needed ? make_unknown(catalog, object, err) : run_with(catalog, forget, object, err))
+    if (is_needed ? make_unknown(catalog, object, err)
+                  : tz_catalog_run_int(catalog, forget, object, err))
         return -1;
     if ((is_head && forget_unneeded(catalog, err)) || sweep(catalog, err))
         return -1;

@@ -82,8 +82,7 @@ static int read_listed(struct tz_query *query, struct tz_catalog_listed *ret, si
             return -1;
         if (!row)
             return 0;
-        (void)snprintf(listed->name, sizeof(listed->name), "%s",
-                       (const char *)sqlite3_column_text(query->statement, 0));
+        tz_query_get_name(query, 0, listed->name);
         if (tz_query_get_blob(query, 1, listed->hash, TZ_HASH_SIZE, err))
             return -1;
         listed->size = (uint64_t)tz_query_get_int(query, 2);

@@ -23,28 +23,6 @@ int tz_catalog_live_begin(struct tz_catalog *catalog, struct tz_error *err)
     return tz_catalog_exec(catalog, sql, err);
 }
 
-/* Run a statement with one parameter of bytes. */
-static int run_blob(struct tz_catalog *catalog, const char *sql, const uint8_t *data, size_t len,
-                    struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_blob(&query, 1, data, len);
-    return tz_query_run(&query, err);
-}
-
-static int run_int(struct tz_catalog *catalog, const char *sql, int64_t value, struct tz_error *err)
-{
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_int(&query, 1, value);
-    return tz_query_run(&query, err);
-}
-
 int tz_catalog_set_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool movable,
                            struct tz_error *err)
 {
@@ -53,7 +31,7 @@ int tz_catalog_set_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_
     static const char take[] = "DELETE FROM temp.movable WHERE generation ="
                                " (SELECT number FROM generations WHERE id = ?1)";
 
-    return run_blob(catalog, movable ? add : take, id, TZ_HASH_SIZE, err);
+    return tz_catalog_run_hash(catalog, movable ? add : take, id, err);
 }
 
 int tz_catalog_is_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE], bool *ret,
@@ -61,12 +39,8 @@ int tz_catalog_is_movable(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_S
 {
     static const char sql[] = "SELECT 1 FROM temp.movable WHERE generation ="
                               " (SELECT number FROM generations WHERE id = ?1)";
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_blob(&query, 1, id, TZ_HASH_SIZE);
-    return tz_query_step(&query, ret, err);
+    return tz_catalog_ask_hash(catalog, sql, id, ret, err);
 }
 
 int tz_catalog_live_packs(struct tz_catalog *catalog, struct tz_catalog_live **ret,
@@ -80,25 +54,18 @@ int tz_catalog_live_packs(struct tz_catalog *catalog, struct tz_catalog_live **r
         "  AND NOT EXISTS (SELECT 1 FROM temp.movable m WHERE m.generation = g.generation))"
         " ORDER BY p.id";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-    TZ_SCOPED(tz_scoped_free) struct tz_catalog_live *items = NULL;
-    size_t count = 0, cap = 0;
+    TZ_SCOPED(tz_scoped_query_list) struct tz_query_list list = {0};
 
     if (tz_query_open(&query, catalog, sql, err))
         return -1;
     for (;;) {
-        bool row;
-        if (tz_query_step(&query, &row, err))
+        struct tz_catalog_live *item;
+        void *room;
+        if (tz_query_next_item(&query, &list, sizeof(*item), &room, err))
             return -1;
-        if (!row)
+        if (!room)
             break;
-        if (count == cap) {
-            cap = cap ? 2 * cap : 64;
-            void *more = realloc(items, cap * sizeof(*items));
-            if (!more)
-                return tz_fail_nomem(err);
-            items = more;
-        }
-        struct tz_catalog_live *item = &items[count++];
+        item = room;
         item->pack = tz_query_get_int(&query, 0);
         if (tz_query_get_blob(&query, 1, item->hash, TZ_HASH_SIZE, err))
             return -1;
@@ -108,8 +75,8 @@ int tz_catalog_live_packs(struct tz_catalog *catalog, struct tz_catalog_live **r
         item->kind = (enum tz_pack_kind)tz_query_get_int(&query, 3);
         item->condemned = tz_query_get_int(&query, 4) != 0;
     }
-    *ret = TZ_TAKE(items);
-    *ret_count = count;
+    *ret_count = list.count;
+    *ret = TZ_TAKE(list.items);
     return 0;
 }
 
@@ -117,7 +84,7 @@ int tz_catalog_victim_add(struct tz_catalog *catalog, int64_t pack, struct tz_er
 {
     static const char sql[] = "INSERT OR IGNORE INTO temp.victims(pack) VALUES (?1)";
 
-    return run_int(catalog, sql, pack, err);
+    return tz_catalog_run_int(catalog, sql, pack, err);
 }
 
 int tz_catalog_victims_leave(struct tz_catalog *catalog, struct tz_error *err)
@@ -214,12 +181,8 @@ int tz_catalog_needs_victim(struct tz_catalog *catalog, const uint8_t id[TZ_HASH
     static const char sql[] =
         "SELECT 1 FROM generations g JOIN generation_packs u ON u.generation = g.number"
         " JOIN temp.victims v ON v.pack = u.pack WHERE g.id = ?1 LIMIT 1";
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_blob(&query, 1, id, TZ_HASH_SIZE);
-    return tz_query_step(&query, ret, err);
+    return tz_catalog_ask_hash(catalog, sql, id, ret, err);
 }
 
 int tz_catalog_needs_begin(struct tz_catalog *catalog, struct tz_error *err)
@@ -231,7 +194,7 @@ int tz_catalog_needs_add(struct tz_catalog *catalog, int64_t pack, struct tz_err
 {
     static const char sql[] = "INSERT OR IGNORE INTO temp.needs(pack) VALUES (?1)";
 
-    return run_int(catalog, sql, pack, err);
+    return tz_catalog_run_int(catalog, sql, pack, err);
 }
 
 int tz_catalog_needs_hashes(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],

@@ -38,13 +38,10 @@ int tz_catalog_note_tombstone(struct tz_catalog *catalog, int64_t tombstone,
     static const char sql[] =
         "INSERT OR IGNORE INTO tombstone_packs(tombstone, hash) VALUES (?1, ?2)";
     TZ_SCOPED(tz_scoped_change) struct tz_change change = {0};
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
-    if (tz_change_begin(&change, catalog, err) || tz_query_open(&query, catalog, one, err))
-        return -1;
-    tz_query_int(&query, 1, tombstone);
-    if (tz_query_run(&query, err) || run_pair(catalog, sql, tombstone, hash, err) ||
-        tz_catalog_condemn(catalog, hash, err))
+    if (tz_change_begin(&change, catalog, err) ||
+        tz_catalog_run_int(catalog, one, tombstone, err) ||
+        run_pair(catalog, sql, tombstone, hash, err) || tz_catalog_condemn(catalog, hash, err))
         return -1;
     return tz_change_end(&change, err);
 }
@@ -53,12 +50,8 @@ int tz_catalog_is_condemned(struct tz_catalog *catalog, const uint8_t hash[TZ_HA
                             struct tz_error *err)
 {
     static const char sql[] = "SELECT 1 FROM condemned WHERE hash = ?1";
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
 
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_blob(&query, 1, hash, TZ_HASH_SIZE);
-    return tz_query_step(&query, ret, err);
+    return tz_catalog_ask_hash(catalog, sql, hash, ret, err);
 }
 
 int tz_catalog_is_described(struct tz_catalog *catalog, const uint8_t pack[TZ_HASH_SIZE],
@@ -127,39 +120,21 @@ int tz_catalog_doubtful_packs(struct tz_catalog *catalog, int64_t store, const c
             return 0;
         struct tz_catalog_doubt *doubt = &ret[(*ret_count)++];
         doubt->pack = tz_query_get_int(&query, 0);
-        (void)snprintf(doubt->name, sizeof(doubt->name), "%s",
-                       (const char *)sqlite3_column_text(query.statement, 1));
+        tz_query_get_name(&query, 1, doubt->name);
     }
     return 0;
 }
 
-/* The numbers that a query gives. */
 static int read_numbers(struct tz_catalog *catalog, const char *sql, int64_t **ret,
                         size_t *ret_count, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-    TZ_SCOPED(tz_scoped_free) int64_t *objects = NULL;
-    size_t count = 0, cap = 0;
+    TZ_SCOPED(tz_scoped_numbers) struct tz_numbers numbers = {0};
 
-    if (tz_query_open(&query, catalog, sql, err))
+    if (tz_query_open(&query, catalog, sql, err) || tz_query_numbers(&query, &numbers, err))
         return -1;
-    for (;;) {
-        bool row;
-        if (tz_query_step(&query, &row, err))
-            return -1;
-        if (!row)
-            break;
-        if (count == cap) {
-            cap = cap ? 2 * cap : 64;
-            int64_t *more = realloc(objects, cap * sizeof(*objects));
-            if (!more)
-                return tz_fail_nomem(err);
-            objects = more;
-        }
-        objects[count++] = tz_query_get_int(&query, 0);
-    }
-    *ret = TZ_TAKE(objects);
-    *ret_count = count;
+    *ret_count = numbers.count;
+    *ret = TZ_TAKE(numbers.items);
     return 0;
 }
 
@@ -204,8 +179,7 @@ int tz_catalog_unread_head(struct tz_catalog *catalog, char name[TZ_NAME_TEXT], 
     if (tz_query_open(&query, catalog, sql, err) || tz_query_step(&query, ret_found, err))
         return -1;
     if (*ret_found)
-        (void)snprintf(name, TZ_NAME_TEXT, "%s",
-                       (const char *)sqlite3_column_text(query.statement, 0));
+        tz_query_get_name(&query, 0, name);
     return 0;
 }
 

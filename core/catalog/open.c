@@ -187,7 +187,7 @@ void tz_catalog_free(struct tz_catalog *catalog)
         (void)sqlite3_finalize(catalog->statements[i].statement);
     /* The last one to close moves the log into the database; if that fails the next one does. */
     (void)sqlite3_close(catalog->db);
-    free(catalog->away.items);
+    tz_numbers_clear(&catalog->away);
     free(catalog->path);
     free(catalog);
 }

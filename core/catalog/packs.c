@@ -40,7 +40,7 @@ int tz_catalog_find_chunk(struct tz_catalog *catalog, const uint8_t id[TZ_ID_SIZ
             break;
         bool condemned = tz_query_get_int(&query, 4) != 0;
         bool lost = tz_query_get_int(&query, 5) != 0;
-        bool away = tz_catalog_packs_has(&catalog->away, tz_query_get_int(&query, 0));
+        bool away = tz_numbers_has(&catalog->away, tz_query_get_int(&query, 0));
         int rank = (lost ? 4 : 0) + (away ? 2 : 0) + (condemned ? 1 : 0);
         if (rank >= best_rank)
             continue;

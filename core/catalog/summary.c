@@ -12,6 +12,16 @@ static int64_t only_positive(int64_t value)
     return value > 0 ? value : 0;
 }
 
+/* The one row that a question about a store has. */
+static int ask(struct tz_query *query, struct tz_catalog *catalog, const char *sql, int64_t store,
+               bool *ret_row, struct tz_error *err)
+{
+    if (tz_query_open(query, catalog, sql, err))
+        return -1;
+    tz_query_int(query, 1, store);
+    return tz_query_step(query, ret_row, err);
+}
+
 static int count_present(struct tz_catalog *catalog, int64_t store, struct tz_catalog_summary *ret,
                          struct tz_error *err)
 {
@@ -26,10 +36,7 @@ static int count_present(struct tz_catalog *catalog, int64_t store, struct tz_ca
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
     bool row;
 
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_int(&query, 1, store);
-    if (tz_query_step(&query, &row, err))
+    if (ask(&query, catalog, sql, store, &row, err))
         return -1;
     if (!row)
         return 0;
@@ -57,10 +64,7 @@ static int count_behind(struct tz_catalog *catalog, int64_t store, struct tz_cat
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
     bool row;
 
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_int(&query, 1, store);
-    if (tz_query_step(&query, &row, err))
+    if (ask(&query, catalog, sql, store, &row, err))
         return -1;
     if (row) {
         ret->behind_objects = (uint64_t)tz_query_get_int(&query, 0);
@@ -100,10 +104,7 @@ static int find_check(struct tz_catalog *catalog, int64_t store, struct tz_catal
     TZ_SCOPED(tz_scoped_free) char *level = NULL;
     bool row;
 
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_int(&query, 1, store);
-    if (tz_query_step(&query, &row, err))
+    if (ask(&query, catalog, sql, store, &row, err))
         return -1;
     if (!row)
         return 0;

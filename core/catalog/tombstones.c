@@ -17,33 +17,25 @@ int tz_catalog_tombstones(struct tz_catalog *catalog, struct tz_catalog_tombston
         " WHERE EXISTS (SELECT 1 FROM copies c WHERE c.object = t.object AND c.state <> 2)"
         " ORDER BY t.object";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-    TZ_SCOPED(tz_scoped_free) struct tz_catalog_tombstone *items = NULL;
-    size_t count = 0, cap = 0;
+    TZ_SCOPED(tz_scoped_query_list) struct tz_query_list list = {0};
 
     if (tz_query_open(&query, catalog, sql, err))
         return -1;
     for (;;) {
-        bool row;
-        if (tz_query_step(&query, &row, err))
+        struct tz_catalog_tombstone *item;
+        void *room;
+        if (tz_query_next_item(&query, &list, sizeof(*item), &room, err))
             return -1;
-        if (!row)
+        if (!room)
             break;
-        if (count == cap) {
-            cap = cap ? 2 * cap : 16;
-            void *more = realloc(items, cap * sizeof(*items));
-            if (!more)
-                return tz_fail_nomem(err);
-            items = more;
-        }
-        struct tz_catalog_tombstone *item = &items[count++];
+        item = room;
         item->object = tz_query_get_int(&query, 0);
-        (void)snprintf(item->name, sizeof(item->name), "%s",
-                       (const char *)sqlite3_column_text(query.statement, 1));
+        tz_query_get_name(&query, 1, item->name);
         item->seen_ns = tz_query_get_int(&query, 2);
         item->gone_ns = tz_query_get_int(&query, 3);
     }
-    *ret = TZ_TAKE(items);
-    *ret_count = count;
+    *ret_count = list.count;
+    *ret = TZ_TAKE(list.items);
     return 0;
 }
 
@@ -125,8 +117,7 @@ int tz_catalog_indexes(struct tz_catalog *catalog, const char *after, struct tz_
             return 0;
         struct tz_catalog_index *index = &ret[(*ret_count)++];
         index->object = tz_query_get_int(&query, 0);
-        (void)snprintf(index->name, sizeof(index->name), "%s",
-                       (const char *)sqlite3_column_text(query.statement, 1));
+        tz_query_get_name(&query, 1, index->name);
         index->size = (uint64_t)tz_query_get_int(&query, 2);
         index->packs = (uint64_t)tz_query_get_int(&query, 3);
         index->dead = (uint64_t)tz_query_get_int(&query, 4);

@@ -128,11 +128,10 @@ static void level_stores(struct run *run)
 static void show_progress(void *arg, const struct tz_backup_progress *progress)
 {
     struct run *run = arg;
-    char phase[64];
 
-    (void)snprintf(phase, sizeof(phase), "backup %s", progress->source);
     const struct tz_progress_state state = {
-        .phase = phase,
+        .phase = "backup",
+        .name = progress->source,
         .files = progress->files,
         .bytes_done = progress->bytes,
         .bytes_total = progress->expected_bytes,

@@ -85,11 +85,10 @@ static int start(struct run *run, struct tz_error *err)
 static void show_progress(void *arg, const struct tz_archive_progress *progress)
 {
     struct run *run = arg;
-    char phase[64];
 
-    (void)snprintf(phase, sizeof(phase), "export %s", run->head.source);
     const struct tz_progress_state state = {
-        .phase = phase,
+        .phase = "export",
+        .name = run->head.source,
         .files = progress->entries,
         .bytes_done = progress->bytes,
         .bytes_total = progress->bytes_total,

@@ -123,11 +123,10 @@ static void show_reading(void *arg, const struct tz_archive_progress *progress)
 static void show_storing(void *arg, const struct tz_backup_progress *progress)
 {
     struct run *run = arg;
-    char phase[64];
 
-    (void)snprintf(phase, sizeof(phase), "import %s", progress->source);
     const struct tz_progress_state state = {
-        .phase = phase,
+        .phase = "import",
+        .name = progress->source,
         .files = progress->files,
         .bytes_done = progress->bytes,
     };

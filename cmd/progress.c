@@ -168,10 +168,14 @@ static void show(struct tz_progress *progress, const struct tz_progress_state *s
 
 void tz_progress_update(struct tz_progress *progress, const struct tz_progress_state *state)
 {
+    char phase[sizeof(progress->phase)];
+
     if (!progress)
         return;
-    if (strncmp(progress->phase, state->phase, sizeof(progress->phase) - 1) != 0)
-        begin_phase(progress, state->phase);
+    (void)snprintf(phase, sizeof(phase), "%s%s%s", state->phase, state->name ? " " : "",
+                   state->name ? state->name : "");
+    if (strcmp(progress->phase, phase) != 0)
+        begin_phase(progress, phase);
     int64_t now_ns = tz_monotonic();
     if (now_ns < progress->next_ns)
         return;

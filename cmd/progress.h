@@ -14,7 +14,8 @@
 #include "command.h"
 
 struct tz_progress_state {
-    const char *phase; /* "backup wiki" */
+    const char *phase; /* "backup" */
+    const char *name;  /* of what, "wiki"; may be NULL */
     uint64_t files;    /* done */
     uint64_t bytes_done;
     uint64_t bytes_total; /* 0: not known yet */

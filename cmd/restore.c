@@ -196,11 +196,10 @@ static enum tz_overwrite overwrite_of(const struct tz_context *context)
 static void show_progress(void *arg, const struct tz_restore_progress *progress)
 {
     struct run *run = arg;
-    char phase[64];
 
-    (void)snprintf(phase, sizeof(phase), "restore %s", run->head.source);
     const struct tz_progress_state state = {
-        .phase = phase,
+        .phase = "restore",
+        .name = run->head.source,
         .files = progress->files,
         .bytes_done = progress->bytes,
         .bytes_total = progress->bytes_total,

@@ -38,11 +38,10 @@ static void show_step(void *arg, const char *what)
 static void show_backup(void *arg, const struct tz_backup_progress *progress)
 {
     struct running *running = arg;
-    char phase[64];
 
-    (void)snprintf(phase, sizeof(phase), "backup %s", progress->source);
     const struct tz_progress_state state = {
-        .phase = phase,
+        .phase = "backup",
+        .name = progress->source,
         .files = progress->files,
         .bytes_done = progress->bytes,
         .bytes_total = progress->expected_bytes,
@@ -53,11 +52,10 @@ static void show_backup(void *arg, const struct tz_backup_progress *progress)
 static void show_verify(void *arg, const struct tz_verify_progress *progress)
 {
     struct running *running = arg;
-    char phase[64];
 
-    (void)snprintf(phase, sizeof(phase), "stores %s", progress->store ? progress->store : "");
     const struct tz_progress_state state = {
-        .phase = phase,
+        .phase = "stores",
+        .name = progress->store,
         .files = progress->objects,
         .bytes_done = progress->bytes,
         .bytes_total = progress->bytes_total,

@@ -23,11 +23,10 @@ static const struct tz_option options[] = {
 
 static void show_progress(void *arg, const struct tz_verify_progress *progress)
 {
-    char phase[64];
 
-    (void)snprintf(phase, sizeof(phase), "sync %s", progress->store ? progress->store : "");
     const struct tz_progress_state state = {
-        .phase = phase,
+        .phase = "sync",
+        .name = progress->store,
         .files = progress->objects,
         .bytes_done = progress->bytes,
         .bytes_total = progress->bytes_total,

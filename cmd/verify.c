@@ -59,11 +59,10 @@ static int read_sample(const struct tz_context *context, double *ret, struct tz_
 
 static void show_progress(void *arg, const struct tz_verify_progress *progress)
 {
-    char phase[64];
 
-    (void)snprintf(phase, sizeof(phase), "verify %s", progress->store);
     const struct tz_progress_state state = {
-        .phase = phase,
+        .phase = "verify",
+        .name = progress->store,
         .files = progress->objects,
         .bytes_done = progress->bytes,
         .bytes_total = progress->bytes_total,

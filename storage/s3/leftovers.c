@@ -59,13 +59,6 @@ static void page_free(struct page *page)
 }
 TZ_DEFINE_SCOPED(struct page *, scoped_page, page_free)
 
-static int keep_text(char **to, const char *text, struct tz_error *err)
-{
-    free(*to);
-    *to = strdup(text);
-    return *to ? 0 : tz_fail_nomem(err);
-}
-
 static int end_item(struct page *page, struct tz_error *err)
 {
     if (!page->next.key || !page->next.id)
@@ -90,18 +83,18 @@ static int see_upload(void *arg, const char *path, const char *text, size_t len,
         return 0;
     path += strlen(root);
     if (strcmp(path, "Upload/Key") == 0)
-        return keep_text(&page->next.key, text, err);
+        return tz_s3_keep_text(&page->next.key, text, err);
     if (strcmp(path, "Upload/UploadId") == 0)
-        return keep_text(&page->next.id, text, err);
+        return tz_s3_keep_text(&page->next.id, text, err);
     if (strcmp(path, "Upload/Initiated") == 0)
         return tz_s3_read_time(text, &page->next.begun_ns, err);
     if (strcmp(path, "Upload") == 0)
         return end_item(page, err);
     /* Empty on the last page. */
     if (strcmp(path, "NextKeyMarker") == 0)
-        return *text ? keep_text(&page->key_marker, text, err) : 0;
+        return *text ? tz_s3_keep_text(&page->key_marker, text, err) : 0;
     if (strcmp(path, "NextUploadIdMarker") == 0)
-        return *text ? keep_text(&page->id_marker, text, err) : 0;
+        return *text ? tz_s3_keep_text(&page->id_marker, text, err) : 0;
     if (strcmp(path, "IsTruncated") == 0)
         page->truncated = strcmp(text, "true") == 0;
     else if (strcmp(path, "EncodingType") == 0)

@@ -50,7 +50,7 @@ static void page_free(struct page *page)
 }
 TZ_DEFINE_SCOPED(struct page *, scoped_page, page_free)
 
-static int keep_text(char **to, const char *text, struct tz_error *err)
+int tz_s3_keep_text(char **to, const char *text, struct tz_error *err)
 {
     free(*to);
     *to = strdup(text);
@@ -108,7 +108,7 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
     path += strlen(root);
     (void)len;
     if (strcmp(path, "Contents/Key") == 0)
-        return keep_text(&page->next.key, text, err);
+        return tz_s3_keep_text(&page->next.key, text, err);
     if (strcmp(path, "Contents/Size") == 0) {
         page->next.has_size = true;
         return tz_s3_read_size(text, &page->next.stat.size, err);
@@ -118,7 +118,7 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
     if (strcmp(path, "Contents") == 0)
         return end_item(page, err);
     if (strcmp(path, "NextContinuationToken") == 0)
-        return keep_text(&page->token, text, err);
+        return tz_s3_keep_text(&page->token, text, err);
     if (strcmp(path, "IsTruncated") == 0) {
         page->truncated = strcmp(text, "true") == 0;
         page->last = strcmp(text, "false") == 0;
@@ -220,7 +220,7 @@ static int see_token(struct circle *circle, const char *token, bool *ret_round,
         return 0;
     circle->steps = 0;
     circle->limit = circle->limit ? 2 * circle->limit : 1;
-    return keep_text(&circle->token, token, err);
+    return tz_s3_keep_text(&circle->token, token, err);
 }
 
 /* One page; *token becomes that of the next one, NULL behind the last. */

@@ -170,6 +170,8 @@ int tz_s3_get_version(void *state, const char *name, const char *id, size_t max,
 int tz_s3_purge(void *state, const char *name, struct tz_error *err) TZ_MUST_CHECK;
 
 /* list.c: what listings have in common. */
+/* A copy, in the place of what *to was. */
+int tz_s3_keep_text(char **to, const char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_s3_read_size(const char *text, uint64_t *ret, struct tz_error *err) TZ_MUST_CHECK;
 int tz_s3_read_time(const char *text, int64_t *ret_ns, struct tz_error *err) TZ_MUST_CHECK;
 bool tz_s3_decode_key(char *key);

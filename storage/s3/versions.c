@@ -53,13 +53,6 @@ static void page_free(struct page *page)
 }
 TZ_DEFINE_SCOPED(struct page *, scoped_page, page_free)
 
-static int keep_text(char **to, const char *text, struct tz_error *err)
-{
-    free(*to);
-    *to = strdup(text);
-    return *to ? 0 : tz_fail_nomem(err);
-}
-
 static int end_item(struct page *page, bool removed, struct tz_error *err)
 {
     if (!page->next.key || !page->next.id)
@@ -75,9 +68,9 @@ static int end_item(struct page *page, bool removed, struct tz_error *err)
 static int see_part(struct page *page, const char *part, const char *text, struct tz_error *err)
 {
     if (strcmp(part, "Key") == 0)
-        return keep_text(&page->next.key, text, err);
+        return tz_s3_keep_text(&page->next.key, text, err);
     if (strcmp(part, "VersionId") == 0)
-        return keep_text(&page->next.id, text, err);
+        return tz_s3_keep_text(&page->next.id, text, err);
     if (strcmp(part, "Size") == 0)
         return tz_s3_read_size(text, &page->next.size, err);
     if (strcmp(part, "LastModified") == 0)
@@ -105,9 +98,9 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
     if (strncmp(path, "DeleteMarker/", strlen(mark) + 1) == 0)
         return see_part(page, path + strlen(mark) + 1, text, err);
     if (strcmp(path, "NextKeyMarker") == 0)
-        return keep_text(&page->key_marker, text, err);
+        return tz_s3_keep_text(&page->key_marker, text, err);
     if (strcmp(path, "NextVersionIdMarker") == 0)
-        return keep_text(&page->id_marker, text, err);
+        return tz_s3_keep_text(&page->id_marker, text, err);
     if (strcmp(path, "IsTruncated") == 0)
         page->truncated = strcmp(text, "true") == 0;
     else if (strcmp(path, "EncodingType") == 0)

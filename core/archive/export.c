@@ -13,8 +13,6 @@
 #include "tozai/util/banned.h"
 
 #define PROGRESS_NS (TZ_SECOND_NS / 5)
-/* Of a compression: each of xz takes more than 150 MiB. */
-#define THREADS_MAX 4U
 
 static void free_entry(struct archive_entry **entry)
 {
@@ -119,9 +117,8 @@ static void tear_down(struct export *export)
 static unsigned threads_of(const struct tz_config *config)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = config->threads ? config->threads : online > 0 ? (unsigned)online : 1;
 
-    return TZ_MIN(threads, THREADS_MAX);
+    return config->threads ? config->threads : online > 0 ? (unsigned)online : 1;
 }
 
 static int begin_writing(struct export *export, struct tz_error *err)

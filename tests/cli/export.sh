@@ -144,3 +144,19 @@ tz 4 export wiki --output "$work/damaged.tar"
 stderr_has "export 'wiki': "
 [ ! -e "$work/damaged.tar" ] || fail "a damaged archive was left"
 leftovers
+
+# No compression takes much memory, with however many threads.
+if [ -z "${TOZAI_SANITIZE:-}" ]; then
+    mkdir "$work/text"
+    seq 4000000 >"$work/text/numbers"
+    sed "s|^state = .*|threads = 4\n&|" "$work/conf" >"$work/threads.conf"
+    printf '\n[source text]\ntype = directory\npath = %s\n' "$work/text" >>"$work/threads.conf"
+    run 0 -c "$work/threads.conf" backup text
+    for format in tar+xz tar+zstd 7zip; do
+        peak=$(python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)' \
+            "$TOZAI" -c "$work/threads.conf" export text --format $format --output "$work/text.$format")
+        [ "$peak" -lt 100 ] || fail "$format took $peak MiB"
+    done
+fi

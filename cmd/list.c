@@ -182,7 +182,7 @@ static int plan_rows(const struct tz_config *config, struct rows *rows, struct t
 static int label_text(const struct row *row, struct tz_buf *out, struct tz_error *err)
 {
     for (unsigned bit = 1; tz_retention_reason_name(bit); bit <<= 1) {
-        if ((row->reasons & bit & TZ_KEEP_LABELS) &&
+        if ((row->reasons & bit & (TZ_KEEP_LABELS | TZ_KEEP_SPANS)) &&
             tz_buf_printf(out, err, "%s%s", out->len > 0 ? ", " : "",
                           tz_retention_reason_name(bit)))
             return -1;

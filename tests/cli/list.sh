@@ -37,7 +37,8 @@ tz 0 list --json
 json '.sources[0].generations[0].labels == ["hourly", "weekly", "monthly", "yearly"]'
 json '.sources[0].generations | map(.keep) == [["last", "hourly", "weekly", "monthly", "yearly", "within", "window"], ["within", "window"]]'
 tz 0 list
-stdout_has "  hourly, weekly, monthly, yearly  "
+stdout_has "  last, hourly, weekly, monthly, yearly, within, window  "
+stdout_has "  within, window  "
 sed -i '/^\(last\|hourly\|monthly\|yearly\|within\|window\) = /d' "$work/conf"
 
 # Policies that cannot be meant are found by every command.

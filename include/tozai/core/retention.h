@@ -55,6 +55,8 @@ enum tz_retention_reason {
 /* The labels of the calendar. */
 #define TZ_KEEP_LABELS                                                                             \
     (TZ_KEEP_HOURLY | TZ_KEEP_DAILY | TZ_KEEP_WEEKLY | TZ_KEEP_MONTHLY | TZ_KEEP_YEARLY)
+/* The other rules of a policy. */
+#define TZ_KEEP_SPANS (TZ_KEEP_LAST | TZ_KEEP_WITHIN | TZ_KEEP_WINDOW)
 /* "daily"; NULL if reason is more or less than one of them. */
 const char *tz_retention_reason_name(unsigned reason);
 

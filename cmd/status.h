@@ -29,6 +29,9 @@ int tz_status_write_unknown(const char *why, const char *metrics, const char *pa
 /* "3 days", "5 hours" */
 #define TZ_AGE_TEXT 32
 void tz_age_format(char *text, int64_t age_ns);
+/* "7 of 7 daily", "12 within 90d" */
+#define TZ_RULE_TEXT 64
+void tz_rule_format(char *text, const struct tz_status_rule *rule);
 /* "+1.2 MiB" */
 #define TZ_GROWTH_TEXT (TZ_SIZE_TEXT + 1)
 void tz_growth_format(char *text, int64_t bytes);

@@ -54,6 +54,21 @@ static void put_growth(struct tz_page *page, const struct tz_status_source *sour
     }
 }
 
+static void put_rules(struct tz_page *page, const struct tz_status_source *source)
+{
+    char text[TZ_RULE_TEXT];
+
+    if (source->rule_count == 0)
+        return;
+    put_term(page, "keeps");
+    for (size_t i = 0; i < source->rule_count; i++) {
+        tz_rule_format(text, &source->rules[i]);
+        tz_page_put(page, "%s, ", text);
+    }
+    tz_page_put(page, "at least %u", source->minimum);
+    end_term(page);
+}
+
 static void put_source_numbers(struct tz_page *page, const struct tz_status_source *source)
 {
     char age[TZ_AGE_TEXT];
@@ -77,7 +92,8 @@ static void put_source_numbers(struct tz_page *page, const struct tz_status_sour
         end_term(page);
         put_term(page, "stored");
         tz_page_size(page, source->total_stored_bytes);
-        tz_page_put(page, " for %zu generations of ", source->point_count);
+        tz_page_put(page, " for %zu %s of ", source->point_count,
+                    tz_plural(source->point_count, "generation", "generations"));
         tz_page_size(page, source->total_bytes);
         end_term(page);
     }
@@ -87,6 +103,7 @@ static void put_source_numbers(struct tz_page *page, const struct tz_status_sour
                     source->compression);
         end_term(page);
     }
+    put_rules(page, source);
     put_time_term(page, "content verified", source->verified_ns);
     put_time_term(page, "restore tried", source->drilled_ns);
     tz_page_put(page, "</dl>");

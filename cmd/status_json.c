@@ -20,6 +20,23 @@ static json_t *make_slots(const struct tz_status_slot *slots, size_t count)
     return TZ_TAKE(list);
 }
 
+static json_t *make_rules(const struct tz_status_source *source)
+{
+    TZ_SCOPED(tz_scoped_json) json_t *list = json_array();
+
+    for (size_t i = 0; list && i < source->rule_count; i++) {
+        const struct tz_status_rule *rule = &source->rules[i];
+        bool span = rule->span_ns > 0;
+        if (json_array_append_new(
+                list, json_pack("{s:s, s:o, s:o, s:I}", "rule", rule->name, "wanted",
+                                span ? json_null() : json_integer(rule->wanted), "span_seconds",
+                                span ? json_integer(rule->span_ns / TZ_SECOND_NS) : json_null(),
+                                "generations", (json_int_t)rule->kept)))
+            return NULL;
+    }
+    return TZ_TAKE(list);
+}
+
 static json_t *make_number(bool known, int64_t value)
 {
     return known ? json_integer(value) : json_null();
@@ -39,7 +56,7 @@ static json_t *make_source(const struct tz_status_source *source)
     /* Without a log all since the last generation is lost at once. */
     return json_pack(
         "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:[], s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I,"
-        " s:o, s:o, s:o, s:o, s:o, s:o}",
+        " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "name", tz_json_text(source->name, strlen(source->name)), "type", source->type, "state",
         tz_status_state_name(source->state), "last_generation",
         tz_json_time(any ? last->time_ns : 0), "last_generation_id",
@@ -55,7 +72,9 @@ static json_t *make_source(const struct tz_status_source *source)
         make_number(source->knows_week, source->growth_week), "growth_month_bytes",
         make_number(source->knows_month, source->growth_month), "days",
         make_slots(source->days, TZ_STATUS_DAYS), "weeks",
-        make_slots(source->weeks, TZ_STATUS_WEEKS));
+        make_slots(source->weeks, TZ_STATUS_WEEKS), "rules", make_rules(source),
+        "minimum_generations",
+        source->rule_count > 0 ? json_integer(source->minimum) : json_null());
 }
 
 static json_t *make_store(const struct tz_status_store *store)

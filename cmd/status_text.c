@@ -29,6 +29,25 @@ void tz_age_format(char *text, int64_t age_ns)
                    count == 1 ? units[i].one : units[i].many);
 }
 
+void tz_rule_format(char *text, const struct tz_status_rule *rule)
+{
+    static const struct {
+        int64_t seconds;
+        char letter;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    int64_t seconds = rule->span_ns / TZ_SECOND_NS;
+    size_t i = 0;
+
+    if (rule->wanted > 0) {
+        (void)snprintf(text, TZ_RULE_TEXT, "%u of %u %s", rule->kept, rule->wanted, rule->name);
+        return;
+    }
+    while (i + 1 < TZ_COUNT(units) && seconds % units[i].seconds != 0)
+        i++;
+    (void)snprintf(text, TZ_RULE_TEXT, "%u %s %" PRId64 "%c", rule->kept, rule->name,
+                   seconds / units[i].seconds, units[i].letter);
+}
+
 void tz_growth_format(char *text, int64_t bytes)
 {
     uint64_t size = bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
@@ -50,6 +69,20 @@ static void print_slots(const char *label, const struct tz_status_slot *slots, s
             (void)printf(" %5s", slots[i].missing ? "none" : ".");
     }
     (void)putchar('\n');
+}
+
+static void print_rules(const struct tz_status_source *source)
+{
+    char text[TZ_RULE_TEXT];
+
+    if (source->rule_count == 0)
+        return;
+    (void)printf(LABEL " ", "keeps");
+    for (size_t i = 0; i < source->rule_count; i++) {
+        tz_rule_format(text, &source->rules[i]);
+        (void)printf("%s, ", text);
+    }
+    (void)printf("at least %u\n", source->minimum);
 }
 
 static void print_last(const struct tz_status_source *source)
@@ -101,6 +134,7 @@ static void print_source(const struct tz_status_source *source)
                  source->state == TZ_STATUS_LEFT ? "no longer configured"
                                                  : tz_status_state_name(source->state));
     print_last(source);
+    print_rules(source);
     if (source->point_count > 0) {
         print_slots("days", source->days, TZ_STATUS_DAYS);
         print_slots("weeks", source->weeks, TZ_STATUS_WEEKS);

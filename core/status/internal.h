@@ -19,4 +19,8 @@ int tz_status_fill_calendar(struct tz_status_source *source,
                             const struct tz_schedule *schedule, int64_t now_ns,
                             struct tz_error *err) TZ_MUST_CHECK;
 
+/* rules.c: what the policy keeps. */
+int tz_status_fill_rules(struct tz_status_source *source, const struct tz_retention_policy *policy,
+                         int64_t now_ns, struct tz_error *err) TZ_MUST_CHECK;
+
 #endif

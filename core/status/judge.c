@@ -74,7 +74,8 @@ int tz_status_judge_source(struct tz_status_source *source, const struct tz_conf
     if (configured && (tz_schedule_of(config, configured, &schedule, err) ||
                        judge_due(source, &schedule, now_ns, err)))
         return -1;
-    if (tz_retention_policy(config, source->name, &policy, err))
+    if (tz_retention_policy(config, source->name, &policy, err) ||
+        (configured && tz_status_fill_rules(source, &policy, now_ns, err)))
         return -1;
     return tz_status_fill_calendar(source, &policy, configured ? &schedule : NULL, now_ns, err);
 }

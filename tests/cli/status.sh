@@ -115,6 +115,23 @@ assert "<!DOCTYPE html>" in text and "default-src 'none'" in text
 assert "prefers-color-scheme" in text
 PY
 
+# What the policy keeps, and how much of it there is.
+cp "$work/conf" "$work/plain"
+tz 0 status
+stdout_has "  keeps   1 of 7 daily, 1 of 4 weekly, at least 3"
+tz 0 status --json
+json '.sources[0] | .minimum_generations == 3 and .rules == [
+    {"rule": "daily", "wanted": 7, "span_seconds": null, "generations": 1},
+    {"rule": "weekly", "wanted": 4, "span_seconds": null, "generations": 1}]'
+printf '[retention wiki]\nlast = 7\nwithin = 13w\nwindow = 36h\n' >>"$work/conf"
+tz 0 status
+stdout_has " of 7 last, "
+stdout_has " within 91d, "
+stdout_has " window 36h, at least 3"
+tz 0 status --html "$work/page.html"
+grep -q ' within 91d' "$work/page.html" || fail "no policy in the page"
+cp "$work/plain" "$work/conf"
+
 # Later: overdue, and holes.  The clock of a program with a sanitizer cannot be moved this way.
 if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
     later() {

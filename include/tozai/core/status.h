@@ -43,6 +43,15 @@ struct tz_status_slot {
     bool missing;    /* none, though one was due, and the policy would still keep it */
 };
 
+/* A rule of the policy, and how many generations it keeps now. */
+struct tz_status_rule {
+    const char *name; /* "daily" */
+    unsigned wanted;  /* so many at most; 0: all of the span */
+    int64_t span_ns;
+    unsigned kept;
+};
+#define TZ_STATUS_RULES 8
+
 struct tz_status_source {
     char *name, *type;
     enum tz_status_state state;
@@ -57,6 +66,9 @@ struct tz_status_source {
     int64_t growth_week, growth_month; /* bytes of the last against the one 7, 30 days before */
     bool knows_week, knows_month;      /* there is such a one */
     struct tz_status_slot days[TZ_STATUS_DAYS], weeks[TZ_STATUS_WEEKS];
+    struct tz_status_rule rules[TZ_STATUS_RULES]; /* of the policy; none if no longer configured */
+    size_t rule_count;
+    unsigned minimum; /* generations that stay in any case */
 };
 
 struct tz_status_store {

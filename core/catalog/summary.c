@@ -25,13 +25,15 @@ static int ask(struct tz_query *query, struct tz_catalog *catalog, const char *s
 static int count_present(struct tz_catalog *catalog, int64_t store, struct tz_catalog_summary *ret,
                          struct tz_error *err)
 {
+    /* Every check reads the descriptor, and notes nothing of it. */
     static const char sql[] =
         "SELECT count(*) FILTER (WHERE c.state = 1),"
         " coalesce(sum(o.size) FILTER (WHERE c.state = 1), 0),"
         " count(*) FILTER (WHERE c.state = 3),"
         " coalesce(min(c.verified_ns) FILTER (WHERE c.state = 1 AND c.verified_ns > 0), 0),"
         " coalesce(max(c.verified_ns) FILTER (WHERE c.state = 1), 0),"
-        " count(*) FILTER (WHERE c.state = 1 AND c.verified_ns = 0)"
+        " count(*) FILTER (WHERE c.state = 1 AND c.verified_ns = 0"
+        "  AND o.name <> '" TZ_NAME_DESCRIPTOR "')"
         " FROM copies AS c JOIN objects AS o ON o.id = c.object WHERE c.store = ?1";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
     bool row;

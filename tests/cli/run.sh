@@ -105,6 +105,8 @@ tz 0 run --json
 json '.verify.percent == 100 and .verify.healed > 1 and .verify.damaged == 0'
 stderr_has "were healed"
 tz 0 verify
+tz 0 status --json
+json '.stores | map(.unverified_objects) == [0, 0]'
 configure '[run]' 'verify_within = 0'
 tz 0 run --json
 json '.verify.result == "not due"'

@@ -78,21 +78,19 @@ static void note_lost_size(struct listing *listing, const struct tz_entry *entry
 /* Another name of a file has the file's size. */
 static int take_size(struct listing *listing, struct tz_entry *entry, struct tz_error *err)
 {
-    const struct tz_entry *first = NULL;
     struct tz_error why = {0};
 
     if (!listing->finder &&
         tz_entry_finder_new(&listing->finder, listing->repo, listing->head, err))
         return -1;
-    if (!tz_entry_find_first(listing->finder, entry, &first, &why)) {
-        entry->size = first->size;
-    } else if (why.kind == TZ_NOMEM || why.kind == TZ_INTERRUPTED) {
+    if (!tz_entry_find_size(listing->finder, entry, &entry->size, &why))
+        return 0;
+    if (why.kind == TZ_NOMEM || why.kind == TZ_INTERRUPTED) {
         if (err)
             *err = why;
         return -1;
-    } else {
-        note_lost_size(listing, entry, &why);
     }
+    note_lost_size(listing, entry, &why);
     return 0;
 }
 

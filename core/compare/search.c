@@ -209,14 +209,9 @@ static int settle(struct search *search, struct tz_error *err)
 static int take_size(struct search *search, const struct tz_head *head, struct tz_entry *entry,
                      struct tz_error *err)
 {
-    const struct tz_entry *first = NULL;
-
     if (!search->finder && tz_entry_finder_new(&search->finder, search->options->repo, head, err))
         return -1;
-    if (tz_entry_find_first(search->finder, entry, &first, err))
-        return -1;
-    entry->size = first->size;
-    return 0;
+    return tz_entry_find_size(search->finder, entry, &entry->size, err);
 }
 
 static int search_generation(struct search *search, uint32_t generation, struct tz_error *err)

@@ -144,7 +144,7 @@ int tz_manifest_load(struct tz_chunk_reader *chunks, const struct tz_extent *ext
 /*
  * Looks entries up by path.  Paths in ascending order, and those of which some were asked for
  * lately, cost little; each other one the reading of a chunk of the manifest.  Memory: that of a
- * reader, and a few megabytes at most.
+ * reader, and a few megabytes at most; for sizes 16 MiB more.
  */
 struct tz_entry_finder;
 int tz_entry_finder_new(struct tz_entry_finder **ret, struct tz_repo *repo,
@@ -157,6 +157,11 @@ int tz_entry_find(struct tz_entry_finder *finder, const char *path, size_t path_
 /* The entry that a hard link is another name of; that there is none is TZ_CORRUPT. */
 int tz_entry_find_first(struct tz_entry_finder *finder, const struct tz_entry *link,
                         const struct tz_entry **ret, struct tz_error *err) TZ_MUST_CHECK;
+
+/* The size of that entry.  Cheap in any order, up to some 100,000 files: the sizes of all that was
+ * passed by are remembered, under a hash of the path. */
+int tz_entry_find_size(struct tz_entry_finder *finder, const struct tz_entry *link, uint64_t *ret,
+                       struct tz_error *err) TZ_MUST_CHECK;
 
 /* Walk an entry's content extents in file order, whatever the level. */
 struct tz_extent_walk;

@@ -187,6 +187,33 @@ static void entries_are_found_by_path(void **state)
     free_tree(entries, count);
 }
 
+/* Other names of all files, in any order. */
+static void links_have_the_sizes_of_their_files(void **state)
+{
+    struct bench *b = *state;
+    size_t count = 0;
+    struct tz_entry *entries = make_tree(31, 6000, &count);
+    TZ_SCOPED(clear_written) struct written written = write_all(b, entries, count);
+    TZ_SCOPED(tz_scoped_entry_finder) struct tz_entry_finder *finder = NULL;
+    struct seeded seeded = {31};
+
+    written.head.source = written.source;
+    OK(tz_entry_finder_new(&finder, b->repo, &written.head, &err));
+    for (unsigned turn = 0; turn < 5000; turn++) {
+        const struct tz_entry *file = &entries[seeded_below(&seeded, count)];
+        const struct tz_entry link = {.link = file->path, .link_len = file->path_len};
+        uint64_t size = UINT64_MAX;
+        if (file->type == TZ_ENTRY_DIRECTORY || file->type == TZ_ENTRY_HARDLINK) {
+            assert_int_equal(tz_entry_find_size(finder, &link, &size, &err), -1);
+            assert_int_equal(err.kind, TZ_CORRUPT);
+        } else {
+            OK(tz_entry_find_size(finder, &link, &size, &err));
+            assert_int_equal(size, file->size);
+        }
+    }
+    free_tree(entries, count);
+}
+
 static void a_link_leads_to_its_first_name(void **state)
 {
     struct tz_entry entries[] = {
@@ -626,6 +653,8 @@ int main(void)
                                         bench_leave),
         cmocka_unit_test_setup_teardown(a_prefix_reads_no_chunk_too_many, bench_enter, bench_leave),
         cmocka_unit_test_setup_teardown(entries_are_found_by_path, bench_enter, bench_leave),
+        cmocka_unit_test_setup_teardown(links_have_the_sizes_of_their_files, bench_enter,
+                                        bench_leave),
         cmocka_unit_test_setup_teardown(a_link_leads_to_its_first_name, bench_enter, bench_leave),
         cmocka_unit_test_setup_teardown(an_unchanged_part_gives_the_same_chunks, bench_enter,
                                         bench_leave),

@@ -38,6 +38,29 @@ static bool is_full(const struct tz_run *run)
     return false;
 }
 
+static void note_again(struct tz_run *run, struct tz_run_part *part)
+{
+    const struct tz_error why = part->why;
+
+    tz_run_note(run, part, part->outcome, why.kind ? &why : NULL);
+}
+
+/* Into the room that there is now.  What the first sync lacked does not count any more; without any
+ * room the store is out again, and its copies are behind rather than damaged. */
+static void sync_again(struct tz_run *run)
+{
+    struct tz_run_result *result = run->result;
+
+    result->outcome = TZ_OUTCOME_NONE;
+    result->why = (struct tz_error){0};
+    result->sync = (struct tz_run_part){0};
+    note_again(run, &result->open);
+    for (size_t i = 0; i < result->source_count; i++)
+        note_again(run, &result->sources[i].part);
+    note_again(run, &result->prune);
+    tz_run_sync(run);
+}
+
 void tz_run_prune(struct tz_run *run)
 {
     struct tz_prune_options wanted = {
@@ -54,7 +77,8 @@ void tz_run_prune(struct tz_run *run)
     if (tz_keys_role(tz_repo_keys(run->repo)) != TZ_ROLE_OPERATOR)
         return;
     tz_run_step(run, "prune");
-    if (is_full(run) && tz_run_open(run, &why)) {
+    bool full = is_full(run);
+    if (full && tz_run_open(run, &why)) {
         note_failure(run, &why);
         return;
     }
@@ -73,4 +97,6 @@ void tz_run_prune(struct tz_run *run)
     run->result->freed_bytes = result.freed_bytes;
     run->result->prune.took_ns = tz_monotonic() - began;
     tz_prune_result_clear(&result);
+    if (full)
+        sync_again(run);
 }

@@ -51,17 +51,27 @@ if [ -z "${TOZAI_SANITIZE:-}" ] && command -v faketime >/dev/null; then
     tz 0 init
     real=$TOZAI
     on_day() {
-        printf '#!/bin/sh\nexec faketime -f "@2026-11-0%s 03:00:00" "%s" "$@"\n' "$1" "$real" >"$work/later"
+        printf '#!/bin/sh\nexec faketime -f "@2026-11-0%s 0%s:00:00" "%s" "$@"\n' "$1" "$3" "$real" >"$work/later"
         chmod +x "$work/later"
         TOZAI=$work/later tz "$2" run
     }
-    for day in 1 2 3; do
+    for day in 1 2; do
         head -c 1100000 /dev/urandom >"$work/src/large"
-        on_day "$day" "$((day < 3 ? 0 : 3))"
+        on_day "$day" 0 4
     done
+    # Before the end of the grace period nothing may go.
+    head -c 1100000 /dev/urandom >"$work/src/large"
+    sed -i 's/^type = directory/&\nevery = 1h/' "$work/conf"
+    on_day 3 3 1
+    stdout_has "is in 1 of 2 stores"
     stdout_has "copies are missing"
-    stdout_has "prune: ok"
-    on_day 4 0
+    stdout_has "prune: ok, 1 generation forgotten, 0 packs deleted"
+    sed -i '/^every = 1h/d' "$work/conf"
+    on_day 3 0 5
+    stdout_has "wiki: not due"
+    stdout_has "sync: ok"
+    stdout_has "2 packs deleted"
+    stdout_has "run: ok"
     cp "$work/plain" "$work/conf"
     mount -o remount,size=40m "$work/small"
     tz 0 verify

@@ -15,4 +15,7 @@ int tz_retention_check_clock(const struct tz_retention_policy *policy,
                              const struct tz_retention_item *const *items, size_t count,
                              int64_t now_ns, struct tz_error *err) TZ_MUST_CHECK;
 
+/* near.c: there is no zone of this name: hint at one that there is, if it is near.  Always -1. */
+int tz_retention_hint_zone(const char *name, struct tz_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 /* From the configuration to a policy. */
-#include "tozai/core/retention.h"
+#include "plan.h"
 
 #include "tozai/util/time.h"
 #include "tozai/util/zone.h"
@@ -147,8 +147,10 @@ static int read_zone(const struct tz_config *config, const struct tz_config_pair
     if (len >= sizeof(policy->zone))
         return fail_at(err, config, pair, "the name of the time zone is too long");
     memcpy(policy->zone, pair->value, len + 1);
-    if (tz_zone_open(&zone, policy->zone, err))
+    if (tz_zone_open(&zone, policy->zone, err)) {
+        (void)tz_retention_hint_zone(policy->zone, err);
         return tz_while(err, "%s:%d: timezone", config->file, pair->line);
+    }
     return 0;
 }
 

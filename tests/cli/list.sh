@@ -55,6 +55,9 @@ stderr_has "minimum_generations = 2 is more than the 1 that the policy keeps at 
 sed 's|Asia/Tokyo|Asia/Tokio|' "$work/good" >"$work/conf"
 tz 2 list
 stderr_has ": timezone: there is no time zone 'Asia/Tokio'"
+[ ! -e /usr/share/zoneinfo/zone.tab ] || stderr_has "  hint: did you mean 'Asia/Tokyo'?"
+sed 's|Asia/Tokyo|JST|' "$work/good" >"$work/conf"
+tz 2 list
 stderr_has "  hint: zones are the files below /usr/share/zoneinfo"
 mv "$work/good" "$work/conf"
 

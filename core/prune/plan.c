@@ -20,6 +20,7 @@ struct entry {
     bool accepted;  /* although it is later than now */
     bool forgotten; /* a prune that did not come to its end has decided it */
     bool replaced;  /* by another one of the same origin */
+    bool hopeless;  /* sealed, whole in no store, and even a whole one would not be kept */
 };
 struct entries {
     struct entry *items;
@@ -190,7 +191,7 @@ static int decide(struct tz_pruning *pruning, struct entry *entry, struct tz_err
         return tz_pruning_add(&pruning->replaced, &pruning->replaced_count, &entry->generation,
                               err);
     if (!goes && !entry->generation.unconfigured && entry->generation.reasons == 0)
-        goes = entry->complete != 0;
+        goes = entry->complete != 0 || entry->hopeless;
     if (!goes && !entry->generation.unconfigured && is_abandoned(pruning, entry, &goes, err))
         return -1;
     if (goes && tz_pruning_head_locked(pruning, &entry->generation,
@@ -224,6 +225,49 @@ static void find_replaced(struct entry *entries, size_t count)
         }
 }
 
+/* What the policy goes by.  whole: as if what is sealed was in a store as it was written. */
+static size_t make_items(const struct entry *entries, size_t count, bool whole,
+                         struct tz_retention_item *items)
+{
+    size_t planned = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *entry = &entries[i];
+        if (entry->forgotten || entry->replaced)
+            continue;
+        items[planned] = (struct tz_retention_item){
+            .time_ns = entry->generation.time_ns,
+            .complete = entry->complete || (whole && entry->seal_object),
+            .verified = entry->verified && (entry->complete || !whole),
+            .held = entry->held,
+            .accepted = entry->accepted,
+        };
+        memcpy(items[planned++].id, entry->generation.id, TZ_HASH_SIZE);
+    }
+    return planned;
+}
+
+/*
+ * A generation that has lost something in every store holds no place of the policy, so it would
+ * stay for ever.  It goes when it would go if it was whole: not sooner, since it may be the catalog
+ * that is wrong, or what is lost may come back.
+ */
+static int find_hopeless(struct tz_pruning *pruning, const struct tz_retention_policy *policy,
+                         struct entry *entries, size_t count, struct tz_retention_item *items,
+                         struct tz_error *err)
+{
+    size_t planned = make_items(entries, count, true, items);
+
+    if (tz_retention_plan(policy, items, planned, pruning->now_ns, pruning->options->force, err))
+        return -1;
+    planned = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!entries[i].forgotten && !entries[i].replaced)
+            entries[i].hopeless =
+                items[planned++].reasons == 0 && entries[i].seal_object && entries[i].complete == 0;
+    return 0;
+}
+
 static int plan_source(struct tz_pruning *pruning, struct entry *entries, size_t count,
                        struct tz_error *err)
 {
@@ -245,19 +289,12 @@ static int plan_source(struct tz_pruning *pruning, struct entry *entries, size_t
             return -1;
     }
     find_replaced(entries, count);
-    for (size_t i = 0; i < count; i++) {
-        if (entries[i].forgotten || entries[i].replaced)
-            continue;
-        items[planned] = (struct tz_retention_item){.time_ns = entries[i].generation.time_ns,
-                                                    .complete = entries[i].complete != 0,
-                                                    .verified = entries[i].verified,
-                                                    .held = entries[i].held,
-                                                    .accepted = entries[i].accepted};
-        memcpy(items[planned++].id, entries[i].generation.id, TZ_HASH_SIZE);
-    }
+    planned = make_items(entries, count, false, items);
     if (!unconfigured && planned > 0 &&
         (tz_retention_policy(pruning->repo->config, source, &policy, err) ||
-         tz_retention_plan(&policy, items, planned, pruning->now_ns, options->force, err)))
+         find_hopeless(pruning, &policy, entries, count, items, err) ||
+         tz_retention_plan(&policy, items, make_items(entries, count, false, items),
+                           pruning->now_ns, options->force, err)))
         return tz_while(err, "retention of '%s'", source);
     planned = 0;
     for (size_t i = 0; i < count; i++) {

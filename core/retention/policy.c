@@ -72,8 +72,13 @@ static int read_rule(const struct tz_config *config, struct tz_retention_policy 
         if (value > 0 && pair->value[strspn(pair->value, "0123456789")] == '\0') {
             (void)fail_at(err, config, pair, "%s: '%s' has no unit", pair->key, pair->value);
             return tz_hint(err,
-                           "write '%sd' for so many days; units are s, m (minutes), h, d and w",
+                           "write '%sd' for so many days; units are h, d and w",
                            pair->value);
+        }
+        if (value > 0 && value < 3600 * TZ_SECOND_NS) {
+            (void)fail_at(err, config, pair, "%s: '%s' is less than an hour", pair->key,
+                          pair->value);
+            return tz_hint(err, "m is minutes; for three months write '90d'");
         }
         memcpy((char *)policy + rule->offset, &value, sizeof(value));
     } else {

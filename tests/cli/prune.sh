@@ -132,6 +132,38 @@ clock_ahead() {
 }
 [ -n "${TOZAI_SANITIZE:-}" ] || clock_ahead
 
+# --- What has lost something in every store goes in its time, and not before ---
+damaged_everywhere() {
+    rm -rf "$work/state" "$work/east" "$work/west" "$work/key"
+    cp "$work/conf" "$work/plain"
+    printf '[retention]\nlast = 2\ndaily = 0\nweekly = 0\nminimum_generations = 1\n' >>"$work/conf"
+    tz 0 init
+    head -c 1000000 /dev/urandom >"$work/src/file-1"
+    back_up
+    local first=$id pack store
+    pack=$(cd "$work/east" && find packs -type f -size +900k | head -n 1)
+    for store in east west; do
+        chmod u+w "$work/$store/$pack"
+        printf 'damage' | dd of="$work/$store/$pack" bs=1 seek=5000 conv=notrunc 2>/dev/null
+    done
+    tz 4 verify
+    head -c 1000000 /dev/urandom >"$work/src/file-1"
+    back_up
+    tz 4 prune --grace 0 --json
+    json '.forgotten == [] and (.broken | length) == 2'
+    back_up
+    tz 0 prune --grace 0 --json
+    json ".forgotten == [\"$first\"]"
+    tz 0 prune --grace 0
+    tz 0 verify --level content
+    for store in east west; do
+        [ ! -e "$work/$store/$pack" ] || fail "the damaged pack is still in $store"
+    done
+    cp "$work/plain" "$work/conf"
+    rm -rf "$work/state" "$work/east" "$work/west" "$work/key"
+}
+damaged_everywhere
+
 # --- Killed at any moment ---
 # kill_after MILLISECONDS ARGUMENT...: run tozai and kill it after that time.
 kill_after() {

@@ -623,6 +623,8 @@ static void empty_and_contradictory_policies_are_refused(void **state)
                  pair("retention", "minimum_generations", "6", 3),
                  pair("retention", "daily", "4", 4), pair("retention", "last", "1", 4));
     EXPECT_ERROR("x.conf:3: within: '90' has no unit", pair("retention wiki", "within", "90", 3));
+    EXPECT_ERROR("x.conf:3: within: '3m' is less than an hour",
+                 pair("retention wiki", "within", "3m", 3));
     EXPECT_ERROR("x.conf:3: timezone: there is no time zone 'Asia/Tokio'",
                  pair("retention wiki", "timezone", "Asia/Tokio", 3));
 }

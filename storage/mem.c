@@ -1,5 +1,6 @@
 #include "mem.h"
 #include "tozai/storage/driver.h"
+#include "tozai/util/grow.h"
 #include "tozai/util/time.h"
 
 #include <pthread.h>
@@ -157,19 +158,6 @@ static bool stands_at(const struct instance *instance, size_t at, const char *na
     return at < instance->count && strcmp(instance->objects[at]->name, name) == 0;
 }
 
-static int make_room(struct instance *instance, struct tz_error *err)
-{
-    if (instance->count < instance->cap)
-        return 0;
-    size_t cap = instance->cap ? 2 * instance->cap : 64;
-    struct object **objects = realloc(instance->objects, cap * sizeof(struct object *));
-    if (!objects)
-        return tz_fail_nomem(err);
-    instance->objects = objects;
-    instance->cap = cap;
-    return 0;
-}
-
 static int check_unlocked(const struct instance *instance, const struct object *object,
                           const char *verb, struct tz_error *err)
 {
@@ -202,7 +190,7 @@ static int insert(struct instance *instance, struct object **object, bool replac
         *object = old;
         return 0;
     }
-    if (make_room(instance, err))
+    if (tz_grow(&instance->objects, instance->count, &instance->cap, sizeof(struct object *), err))
         return -1;
     memmove(&instance->objects[at + 1], &instance->objects[at],
             (instance->count - at) * sizeof(struct object *));

@@ -7,6 +7,7 @@
 #endif
 #include "acl.h"
 
+#include "tozai/util/grow.h"
 #include "tozai/util/wire.h"
 
 #include <archive.h>
@@ -95,14 +96,8 @@ static void clear_items(struct items *items)
 
 static int add_item(struct items *items, const struct item *item, struct tz_error *err)
 {
-    if (items->count == items->cap) {
-        size_t cap = items->cap ? items->cap * 2 : 16;
-        void *fresh = realloc(items->data, cap * sizeof(*items->data));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        items->data = fresh;
-        items->cap = cap;
-    }
+    if (tz_grow(&items->data, items->count, &items->cap, sizeof(*items->data), err))
+        return -1;
     items->data[items->count++] = *item;
     items->has[item->tag] = true;
     return 0;

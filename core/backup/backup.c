@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "tozai/core/lock.h"
+#include "tozai/util/grow.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/interrupt.h"
 #include "tozai/util/log.h"
@@ -459,14 +460,9 @@ static int use_pack(void *arg, int64_t pack, struct tz_error *err)
 {
     struct run *run = arg;
 
-    if (run->packs.count == run->packs.cap) {
-        size_t cap = run->packs.cap ? run->packs.cap * 2 : 256;
-        void *fresh = realloc(run->packs.items, cap * sizeof(*run->packs.items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        run->packs.items = fresh;
-        run->packs.cap = cap;
-    }
+    if (tz_grow(&run->packs.items, run->packs.count, &run->packs.cap, sizeof(*run->packs.items),
+                err))
+        return -1;
     run->packs.items[run->packs.count++] = pack;
     return 0;
 }

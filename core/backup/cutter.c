@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include "tozai/util/grow.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -147,14 +149,8 @@ static int add_chunk(struct hashing *hashing, size_t len, struct tz_error *err)
 
 static int add_piece(struct pieces *pieces, const struct piece *piece, struct tz_error *err)
 {
-    if (pieces->count == pieces->cap) {
-        size_t cap = pieces->cap ? pieces->cap * 2 : 64;
-        void *fresh = realloc(pieces->items, cap * sizeof(*pieces->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        pieces->items = fresh;
-        pieces->cap = cap;
-    }
+    if (tz_grow(&pieces->items, pieces->count, &pieces->cap, sizeof(*pieces->items), err))
+        return -1;
     pieces->items[pieces->count++] = *piece;
     return 0;
 }

@@ -3,6 +3,8 @@
  */
 #include "database.h"
 
+#include "tozai/util/grow.h"
+
 #include <stdio.h>
 
 #include "tozai/util/banned.h"
@@ -13,27 +15,10 @@ void tz_numbers_clear(struct tz_numbers *numbers)
     *numbers = (struct tz_numbers){0};
 }
 
-/* Room for one more item of this size. */
-static int reserve(void **items, size_t count, size_t *cap, size_t size, struct tz_error *err)
-{
-    if (count < *cap)
-        return 0;
-    size_t more = *cap ? 2 * *cap : 64;
-    void *fresh = more <= SIZE_MAX / size ? realloc(*items, more * size) : NULL;
-    if (!fresh)
-        return tz_fail_nomem(err);
-    *items = fresh;
-    *cap = more;
-    return 0;
-}
-
 int tz_numbers_add(struct tz_numbers *numbers, int64_t number, struct tz_error *err)
 {
-    void *items = numbers->items;
-
-    if (reserve(&items, numbers->count, &numbers->cap, sizeof(number), err))
+    if (tz_grow(&numbers->items, numbers->count, &numbers->cap, sizeof(number), err))
         return -1;
-    numbers->items = items;
     numbers->items[numbers->count++] = number;
     return 0;
 }
@@ -77,7 +62,7 @@ int tz_query_next_item(struct tz_query *query, struct tz_query_list *list, size_
         return -1;
     if (!row)
         return 0;
-    if (reserve(&list->items, list->count, &list->cap, size, err))
+    if (tz_grow(&list->items, list->count, &list->cap, size, err))
         return -1;
     *ret = (char *)list->items + list->count++ * size;
     return 0;

@@ -1,4 +1,5 @@
 #include "tozai/core/level.h"
+#include "tozai/util/grow.h"
 
 #include "../repo/internal.h"
 #include "check.h"
@@ -23,14 +24,8 @@ static int add_sealed(void *arg, const struct tz_generation *generation, struct 
 
     if (generation->seal_object == 0)
         return 0;
-    if (ids->count == ids->cap) {
-        size_t cap = ids->cap ? 2 * ids->cap : 64;
-        void *fresh = realloc(ids->items, cap * sizeof(*ids->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        ids->items = fresh;
-        ids->cap = cap;
-    }
+    if (tz_grow(&ids->items, ids->count, &ids->cap, sizeof(*ids->items), err))
+        return -1;
     memcpy(ids->items[ids->count++], generation->id, TZ_HASH_SIZE);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "check.h"
 
 #include "tozai/core/manifest.h"
+#include "tozai/util/grow.h"
 #include "tozai/util/hex.h"
 #include "tozai/util/interrupt.h"
 #include "tozai/util/time.h"
@@ -39,14 +40,8 @@ static int add(void *arg, const struct tz_generation *generation, struct tz_erro
         return -1;
     if (!heads || !seals)
         return 0;
-    if (list->count == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 64;
-        void *fresh = realloc(list->items, cap * sizeof(*list->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        list->items = fresh;
-        list->cap = cap;
-    }
+    if (tz_grow(&list->items, list->count, &list->cap, sizeof(*list->items), err))
+        return -1;
     struct entry *entry = &list->items[list->count++];
     memcpy(entry->id, generation->id, TZ_HASH_SIZE);
     entry->verified_ns = generation->verified_ns;

@@ -4,6 +4,7 @@
  */
 #include "check.h"
 
+#include "tozai/util/grow.h"
 #include "tozai/util/log.h"
 #include "tozai/util/time.h"
 
@@ -260,14 +261,8 @@ static int count_target(struct census *census, const struct sample *sample,
     census->bytes += bytes;
     if (sample->all)
         return 0;
-    if (census->count == census->cap) {
-        size_t cap = census->cap ? 2 * census->cap : 1024;
-        void *fresh = realloc(census->ages, cap * sizeof(*census->ages));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        census->ages = fresh;
-        census->cap = cap;
-    }
+    if (tz_grow(&census->ages, census->count, &census->cap, sizeof(*census->ages), err))
+        return -1;
     /* An empty object weighs something, so that it has its turn. */
     census->ages[census->count++] = (struct age){turn_of(sample, target), bytes ? bytes : 1};
     return 0;

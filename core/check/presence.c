@@ -5,6 +5,7 @@
 #include "../repo/internal.h"
 #include "check.h"
 
+#include "tozai/util/grow.h"
 #include "tozai/util/interrupt.h"
 
 #include <string.h>
@@ -75,14 +76,8 @@ uint32_t tz_presence_stores(struct tz_repo *repo)
 static int note(struct merge *merge, enum kind kind, const struct tz_catalog_copy *copy,
                 const char *name, uint64_t size, struct tz_error *err)
 {
-    if (merge->count == merge->cap) {
-        size_t cap = merge->cap ? 2 * merge->cap : 64;
-        void *fresh = realloc(merge->items, cap * sizeof(*merge->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        merge->items = fresh;
-        merge->cap = cap;
-    }
+    if (tz_grow(&merge->items, merge->count, &merge->cap, sizeof(*merge->items), err))
+        return -1;
     struct difference difference = {.kind = kind, .size = size};
     if (copy) {
         difference.was = copy->state;

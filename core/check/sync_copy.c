@@ -5,6 +5,7 @@
 
 #include "tozai/core/lock.h"
 #include "tozai/core/packinfo.h"
+#include "tozai/util/grow.h"
 #include "tozai/util/interrupt.h"
 #include "tozai/util/log.h"
 #include "tozai/util/time.h"
@@ -146,14 +147,9 @@ int tz_sync_take_results(struct tz_sync *sync, struct tz_error *err)
 
 static int add_pending(struct tz_sync *sync, int64_t object, uint64_t size, struct tz_error *err)
 {
-    if (sync->pending_count == sync->pending_cap) {
-        size_t cap = sync->pending_cap ? 2 * sync->pending_cap : 64;
-        void *fresh = realloc(sync->pending, cap * sizeof(*sync->pending));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        sync->pending = fresh;
-        sync->pending_cap = cap;
-    }
+    if (tz_grow(&sync->pending, sync->pending_count, &sync->pending_cap, sizeof(*sync->pending),
+                err))
+        return -1;
     sync->pending[sync->pending_count++] = (struct tz_sync_pending){object, size};
     return 0;
 }
@@ -193,14 +189,9 @@ static int note_failure(struct tz_sync *sync, const struct tz_sync_copy *copy, s
         sync->result->failed++;
         return 0;
     }
-    if (sync->vanished_count == sync->vanished_cap) {
-        size_t cap = sync->vanished_cap ? 2 * sync->vanished_cap : 64;
-        void *fresh = realloc(sync->vanished, cap * sizeof(*sync->vanished));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        sync->vanished = fresh;
-        sync->vanished_cap = cap;
-    }
+    if (tz_grow(&sync->vanished, sync->vanished_count, &sync->vanished_cap, sizeof(*sync->vanished),
+                err))
+        return -1;
     sync->vanished[sync->vanished_count++] =
         (struct tz_sync_vanished){copy->object, tz_name_parse(copy->name).kind};
     return 0;

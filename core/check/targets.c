@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include "tozai/util/grow.h"
+
 #include <string.h>
 
 #include "tozai/util/banned.h"
@@ -16,14 +18,8 @@ static int add(void *arg, const struct tz_catalog_copy *copy, struct tz_error *e
 
     if (copy->state != TZ_COPY_PRESENT && copy->state != TZ_COPY_DAMAGED)
         return 0;
-    if (targets->count == targets->cap) {
-        size_t cap = targets->cap ? 2 * targets->cap : 64;
-        void *fresh = realloc(targets->items, cap * sizeof(*targets->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        targets->items = fresh;
-        targets->cap = cap;
-    }
+    if (tz_grow(&targets->items, targets->count, &targets->cap, sizeof(*targets->items), err))
+        return -1;
     struct tz_target *target = &targets->items[targets->count++];
     *target = (struct tz_target){
         .object = copy->object,

@@ -1,5 +1,7 @@
 #include "there.h"
 
+#include "tozai/util/grow.h"
+
 #include <string.h>
 
 #include "tozai/util/banned.h"
@@ -13,14 +15,8 @@ void tz_there_clear(struct tz_there_list *list)
 static int add(struct tz_there_list *list, size_t store, const struct tz_listed *listed,
                struct tz_error *err)
 {
-    if (list->count == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 256;
-        void *fresh = realloc(list->items, cap * sizeof(*list->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        list->items = fresh;
-        list->cap = cap;
-    }
+    if (tz_grow(&list->items, list->count, &list->cap, sizeof(*list->items), err))
+        return -1;
     struct tz_there *there = &list->items[list->count++];
     *there = (struct tz_there){.size = listed->size, .stores = TZ_STORE_BIT(store)};
     memcpy(there->name, listed->name, sizeof(there->name));

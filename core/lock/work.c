@@ -1,5 +1,7 @@
 #include "lock.h"
 
+#include "tozai/util/grow.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -11,14 +13,8 @@
 int tz_lock_list_add(struct tz_lock_list *list, size_t store, int64_t object, const char *name,
                      struct tz_error *err)
 {
-    if (list->count == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 64;
-        void *fresh = realloc(list->items, cap * sizeof(*list->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        list->items = fresh;
-        list->cap = cap;
-    }
+    if (tz_grow(&list->items, list->count, &list->cap, sizeof(*list->items), err))
+        return -1;
     struct tz_lock_item *item = &list->items[list->count++];
     *item = (struct tz_lock_item){.store = store, .object = object};
     (void)snprintf(item->name, sizeof(item->name), "%s", name);

@@ -1,5 +1,7 @@
 #include "root.h"
 
+#include "tozai/util/grow.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -82,13 +84,8 @@ int tz_manifest_root_parse(struct tz_manifest_root *root, const void *data, size
     size_t cap = 0;
 
     while (tz_left(&c) > 0) {
-        if (root->count == cap) {
-            cap = cap ? cap * 2 : 64;
-            void *fresh = realloc(root->pieces, cap * sizeof(*root->pieces));
-            if (!fresh)
-                return tz_fail_nomem(err);
-            root->pieces = fresh;
-        }
+        if (tz_grow(&root->pieces, root->count, &cap, sizeof(*root->pieces), err))
+            return -1;
         struct tz_manifest_piece *piece = &root->pieces[root->count];
         if (get_piece(&c, piece, err))
             return -1;

@@ -1,4 +1,5 @@
 #include "tozai/core/manifest.h"
+#include "tozai/util/grow.h"
 
 #include <string.h>
 
@@ -32,14 +33,8 @@ struct tz_extent_sink {
 
 int tz_id_list_add(struct tz_id_list *list, const uint8_t id[TZ_ID_SIZE], struct tz_error *err)
 {
-    if (list->count == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 64;
-        void *fresh = realloc(list->ids, cap * sizeof(*list->ids));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        list->ids = fresh;
-        list->cap = cap;
-    }
+    if (tz_grow(&list->ids, list->count, &list->cap, sizeof(*list->ids), err))
+        return -1;
     memcpy(list->ids[list->count++], id, TZ_ID_SIZE);
     return 0;
 }

@@ -3,6 +3,7 @@
  */
 #include "prune.h"
 
+#include "tozai/util/grow.h"
 #include "tozai/util/hex.h"
 
 #include <string.h>
@@ -38,14 +39,8 @@ static int add(void *arg, const struct tz_generation *generation, struct tz_erro
 {
     struct entries *entries = arg;
 
-    if (entries->count == entries->cap) {
-        size_t cap = entries->cap ? 2 * entries->cap : 64;
-        void *more = realloc(entries->items, cap * sizeof(*entries->items));
-        if (!more)
-            return tz_fail_nomem(err);
-        entries->items = more;
-        entries->cap = cap;
-    }
+    if (tz_grow(&entries->items, entries->count, &entries->cap, sizeof(*entries->items), err))
+        return -1;
     struct entry *entry = &entries->items[entries->count];
     *entry = (struct entry){
         .generation.source = strdup(generation->source),

@@ -1,6 +1,8 @@
 #include "../catalog/prune.h"
 #include "internal.h"
 
+#include "tozai/util/grow.h"
+
 #include <string.h>
 
 void tz_listing_clear(struct tz_listing *listing)
@@ -12,14 +14,8 @@ void tz_listing_clear(struct tz_listing *listing)
 int tz_listing_add(struct tz_listing *listing, const char *name, uint64_t size,
                    struct tz_error *err)
 {
-    if (listing->count == listing->cap) {
-        size_t cap = listing->cap ? listing->cap * 2 : 64;
-        void *fresh = realloc(listing->items, cap * sizeof(*listing->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        listing->items = fresh;
-        listing->cap = cap;
-    }
+    if (tz_grow(&listing->items, listing->count, &listing->cap, sizeof(*listing->items), err))
+        return -1;
     size_t len = strlen(name);
     if (len >= TZ_NAME_TEXT)
         return tz_fail(err, TZ_CORRUPT, "an object's name is too long");

@@ -1,5 +1,7 @@
 #include "internal.h"
 
+#include "tozai/util/grow.h"
+
 #include <string.h>
 
 /* What the catalog believes of a store. */
@@ -23,14 +25,8 @@ static int add_belief(void *arg, const struct tz_catalog_copy *copy, struct tz_e
 {
     struct beliefs *beliefs = arg;
 
-    if (beliefs->count == beliefs->cap) {
-        size_t cap = beliefs->cap ? beliefs->cap * 2 : 64;
-        void *fresh = realloc(beliefs->items, cap * sizeof(*beliefs->items));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        beliefs->items = fresh;
-        beliefs->cap = cap;
-    }
+    if (tz_grow(&beliefs->items, beliefs->count, &beliefs->cap, sizeof(*beliefs->items), err))
+        return -1;
     struct belief *belief = &beliefs->items[beliefs->count++];
     *belief = (struct belief){.object = copy->object, .size = copy->size, .state = copy->state};
     memcpy(belief->name, copy->name, strnlen(copy->name, TZ_NAME_TEXT - 1) + 1);

@@ -4,6 +4,7 @@
 #include "engine.h"
 
 #include "tozai/util/file.h"
+#include "tozai/util/grow.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,14 +57,8 @@ int tz_restore_own_file(struct restore *restore, struct file *file, struct tz_er
 
 int tz_restore_add_hole(struct file *file, uint64_t offset, uint64_t len, struct tz_error *err)
 {
-    if (file->hole_count == file->hole_cap) {
-        size_t cap = file->hole_cap ? file->hole_cap * 2 : 8;
-        void *fresh = realloc(file->holes, cap * sizeof(*file->holes));
-        if (!fresh)
-            return tz_fail_nomem(err);
-        file->holes = fresh;
-        file->hole_cap = cap;
-    }
+    if (tz_grow(&file->holes, file->hole_count, &file->hole_cap, sizeof(*file->holes), err))
+        return -1;
     file->holes[file->hole_count++] = (struct hole){offset, len};
     return 0;
 }

@@ -3,6 +3,8 @@
 #endif
 #include "dirstack.h"
 
+#include "tozai/util/grow.h"
+
 #include "links.h"
 #include "meta.h"
 
@@ -48,14 +50,8 @@ static void keep_limit(struct tz_dirstack *stack, size_t count)
 
 int tz_dirstack_push(struct tz_dirstack *stack, const struct tz_level *level, struct tz_error *err)
 {
-    if (stack->count == stack->cap) {
-        size_t cap = stack->cap ? stack->cap * 2 : 16;
-        struct tz_level *levels = realloc(stack->levels, cap * sizeof(*levels));
-        if (!levels)
-            return tz_fail_nomem(err);
-        stack->levels = levels;
-        stack->cap = cap;
-    }
+    if (tz_grow(&stack->levels, stack->count, &stack->cap, sizeof(*stack->levels), err))
+        return -1;
     stack->levels[stack->count] = *level;
     stack->levels[stack->count].path_len = stack->path.len;
     stack->count++;

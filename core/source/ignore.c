@@ -5,6 +5,8 @@
 
 #include "glob.h"
 
+#include "tozai/util/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,19 +69,6 @@ void tz_ignore_free(struct tz_ignore *ignore)
 size_t tz_ignore_count(const struct tz_ignore *ignore)
 {
     return ignore->count;
-}
-
-static int grow(struct tz_ignore *ignore, struct tz_error *err)
-{
-    if (ignore->count < ignore->cap)
-        return 0;
-    size_t cap = ignore->cap ? ignore->cap * 2 : 8;
-    struct rule *rules = realloc(ignore->rules, cap * sizeof(*rules));
-    if (!rules)
-        return tz_fail_nomem(err);
-    ignore->rules = rules;
-    ignore->cap = cap;
-    return 0;
 }
 
 /* Without the spaces at the end, unless one is escaped. */
@@ -164,7 +153,7 @@ static int add_line(struct tz_ignore *ignore, size_t below, const char *line, si
     }
     if (len == 0)
         return 0;
-    if (grow(ignore, err))
+    if (tz_grow(&ignore->rules, ignore->count, &ignore->cap, sizeof(*ignore->rules), err))
         return -1;
     if (compile(&rule, line, len, &any, err)) {
         clear_rule(&rule);

@@ -3,6 +3,7 @@
 #endif
 #include "names.h"
 
+#include "tozai/util/grow.h"
 #include "tozai/util/interrupt.h"
 
 #include <dirent.h>
@@ -81,14 +82,8 @@ static void sort(struct tz_names *names)
 static int add(struct tz_names *names, const char *text, size_t len, uint8_t type,
                struct tz_error *err)
 {
-    if (names->count == names->cap) {
-        size_t cap = names->cap ? names->cap * 2 : 16;
-        struct tz_name_key *keys = realloc(names->keys, cap * sizeof(*keys));
-        if (!keys)
-            return tz_fail_nomem(err);
-        names->keys = keys;
-        names->cap = cap;
-    }
+    if (tz_grow(&names->keys, names->count, &names->cap, sizeof(*names->keys), err))
+        return -1;
     if (names->arena.len > UINT32_MAX - UINT16_MAX) /* only without a scratch directory */
         return tz_fail(err, TZ_NOMEM, "more names in a directory than fit into memory");
     if (tz_buf_append(&names->arena, &type, 1, err))

@@ -71,9 +71,7 @@ static int read_rule(const struct tz_config *config, struct tz_retention_policy 
         /* "within = 90" is meant to be days, and would be a minute and a half. */
         if (value > 0 && pair->value[strspn(pair->value, "0123456789")] == '\0') {
             (void)fail_at(err, config, pair, "%s: '%s' has no unit", pair->key, pair->value);
-            return tz_hint(err,
-                           "write '%sd' for so many days; units are h, d and w",
-                           pair->value);
+            return tz_hint(err, "write '%sd' for so many days; units are h, d and w", pair->value);
         }
         if (value > 0 && value < 3600 * TZ_SECOND_NS) {
             (void)fail_at(err, config, pair, "%s: '%s' is less than an hour", pair->key,

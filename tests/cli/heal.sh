@@ -79,8 +79,16 @@ json ".faults | any(startswith(\"generation $latest of 'wiki'\"))"
 first=$("$TOZAI" -c "$work/conf" list --json | jq -r '.sources[0].generations[-1].id')
 tz 0 restore "wiki@$first" --target "$work/out"
 [ -e "$work/out/page-1" ] || fail "the first generation was not restored"
+# An index does not come back before its packs: others would take them for being there.
+count_index() {
+    find "$work/$1/index" -type f | wc -l
+}
+rm "$work"/west/index/*
+tz 4 verify --heal
+[ "$(count_index west)" -lt "$(count_index east)" ] || fail "an index came back without its packs"
 # Brought back by hand, all is well.
 cp "$work/good/$pack" "$work/west/$pack"
 tz 0 verify --heal
 as_it_was east
+as_it_was west
 tz 0 verify --level content

@@ -64,4 +64,6 @@ for format in tar newc zip; do
 done
 tz 4 export wiki --output "$work/text.tar"
 stderr_has "all is lost from here"
-stderr_has "the other name of this file, '100/a file of which the name is long 1', is lost"
+# The keys decide where a manifest is cut, and so whether that name is in a part that is left.
+[ -e "$work/out/100/a file of which the name is long 1" ] ||
+    stderr_has "the other name of this file, '100/a file of which the name is long 1', is lost"

@@ -369,7 +369,7 @@ static void packs_that_a_prune_has_deleted_come_into_no_index(void **state)
     assert_int_equal(tz_fixture_count(b->fixture.west, "index/"), 0);
 }
 
-static int64_t slept_ns;
+static _Atomic int64_t slept_ns; /* writers read the clock, too */
 int64_t __real_tz_now(void);
 int64_t __wrap_tz_now(void);
 int64_t __wrap_tz_now(void)

@@ -570,7 +570,7 @@ static void test_from_and_to(void **state)
 }
 
 /* The clock of a machine that sleeps meanwhile. */
-static int64_t slept_ns;
+static _Atomic int64_t slept_ns; /* writers read the clock, too */
 int64_t __real_tz_now(void);
 int64_t __wrap_tz_now(void);
 int64_t __wrap_tz_now(void)

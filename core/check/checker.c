@@ -21,7 +21,7 @@ struct tz_checker {
     size_t first, used; /* on their way, oldest first */
 };
 
-/* Two at least, so that one store is read while another one's bytes are worked on; two for each
+/* Two at least, so that one store is read while another one's bytes are worked on; three for each
  * processor, if nothing else is wanted, since each waits for a disk half of its time. */
 static int make_pool(struct tz_pool **ret, unsigned threads, unsigned far, struct tz_error *err)
 {
@@ -31,7 +31,7 @@ static int make_pool(struct tz_pool **ret, unsigned threads, unsigned far, struc
         return tz_pool_new(ret, WORKERS_FAR, err);
     if (tz_pool_new(&pool, threads, err))
         return -1;
-    unsigned size = tz_pool_size(pool) * (threads ? 1 : 2);
+    unsigned size = tz_pool_size(pool) * (threads ? 1 : 3);
     size = TZ_MIN(TZ_MAX(size, WORKERS_MIN), WORKERS_MAX);
     if (size != tz_pool_size(pool)) {
         tz_pool_free(TZ_TAKE(pool));

@@ -3,6 +3,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#define SCRATCH_STEP ((size_t)1 << 20)
+
 struct tz_frame_sealer {
     ZSTD_CCtx *compressor;
     ZSTD_CCtx *dense; /* with larger tables */
@@ -142,10 +144,10 @@ void tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense)
     sealer->use_dense = dense;
 }
 
-/* Scratch space for frames of this length. */
+/* Scratch space for frames of this length, in steps: the next one may be a little longer. */
 static int make_room(struct tz_frame_sealer *sealer, size_t len, struct tz_error *err)
 {
-    size_t cap = len + TZ_AEAD_TAG;
+    size_t cap = (len + TZ_AEAD_TAG + SCRATCH_STEP - 1) / SCRATCH_STEP * SCRATCH_STEP;
     if (cap <= sealer->cap)
         return 0;
     free(sealer->sealed);

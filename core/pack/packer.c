@@ -6,7 +6,7 @@
 /* A dry run remembers this many new chunks to count repeated ones once. */
 #define DRY_RUN_IDS 1000000U
 /* Frame buffers that wait for their next use. */
-#define SPARE_BUFFERS 2U
+#define SPARE_BUFFERS 1U
 
 static int make_sealers(struct tz_packer *packer, int level, struct tz_error *err)
 {
@@ -146,7 +146,7 @@ int tz_packer_submit(struct tz_packer *packer, struct work *work, struct tz_erro
     tz_pool_submit(packer->pool, &work->job);
 
     /* What is done already makes room; more than a little waits for the oldest. */
-    while (packer->first && (packer->works > tz_pool_size(packer->pool) + 1 ||
+    while (packer->first && (packer->works > tz_pool_size(packer->pool) ||
                              tz_pool_done(packer->pool, &packer->first->job)))
         if (collect(packer, err))
             return -1;

@@ -41,18 +41,7 @@ same_tree "$work/src" "$work/out"
 mv "$work/east.away" "$work/east"
 
 # One that is damaged where the opening does not look: told everywhere, and made anew.
-/usr/bin/python3 - "$work/state/catalog.db" <<'PY'
-import sqlite3, sys
-base = sqlite3.connect(sys.argv[1])
-base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-size, = base.execute("PRAGMA page_size").fetchone()
-root, = base.execute("SELECT rootpage FROM sqlite_master WHERE name = 'objects'").fetchone()
-base.close()
-with open(sys.argv[1], "r+b") as file:
-    file.seek((root - 1) * size)
-    file.write(b"\xff" * size)
-PY
-rm -f "$work/state"/catalog.db-*
+damage_catalog
 tz 4 prune
 stderr_has "tozai catalog rebuild"
 tz 0 catalog rebuild

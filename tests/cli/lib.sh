@@ -135,3 +135,19 @@ tree_of() {
         sed 's/^\(d [0-7]*\) [0-9]* /\1 - /' &&
         find . -type f -print0 | sort -z | xargs -0r sha256sum)
 }
+
+# damage_catalog: one table of it, where the opening does not look.
+damage_catalog() {
+    /usr/bin/python3 - "$work/state/catalog.db" <<'PY'
+import sqlite3, sys
+base = sqlite3.connect(sys.argv[1])
+base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+size, = base.execute("PRAGMA page_size").fetchone()
+root, = base.execute("SELECT rootpage FROM sqlite_master WHERE name = 'objects'").fetchone()
+base.close()
+with open(sys.argv[1], "r+b") as file:
+    file.seek((root - 1) * size)
+    file.write(b"\xff" * size)
+PY
+    rm -f "$work/state"/catalog.db-*
+}

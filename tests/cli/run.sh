@@ -152,18 +152,7 @@ stdout_has "the time limit of 2s is over"
 grep -qx 'after::failed:0' "$work/said" || fail "no hook after the time limit"
 
 # A catalog that is damaged where the opening does not look: what it is, and what helps.
-/usr/bin/python3 - "$work/state/catalog.db" <<'PY'
-import sqlite3, sys
-base = sqlite3.connect(sys.argv[1])
-base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-size, = base.execute("PRAGMA page_size").fetchone()
-root, = base.execute("SELECT rootpage FROM sqlite_master WHERE name = 'objects'").fetchone()
-base.close()
-with open(sys.argv[1], "r+b") as file:
-    file.seek((root - 1) * size)
-    file.write(b"\xff" * size)
-PY
-rm -f "$work/state"/catalog.db-*
+damage_catalog
 configure
 tz 4 run --all
 stdout_has "hint: run 'tozai catalog rebuild'"

@@ -17,8 +17,8 @@ int tz_pace_new(struct tz_pace **ret, const struct tz_store_limit limits[TZ_STOR
                 const char *zone, struct tz_error *err) TZ_MUST_CHECK;
 void tz_pace_free(struct tz_pace *pace);
 
-/* No more than so many bytes of len are to pass at once: a multiple of align, or all of them.
- * pace may be NULL. */
+/* Both take NULL for a pace without a limit.
+ * No more than so many bytes of len are to pass at once: a multiple of align, or all of them. */
 size_t tz_pace_piece(struct tz_pace *pace, size_t len, size_t align);
 /* Wait until a piece of len bytes may pass.  TZ_INTERRUPTED. */
 int tz_pace_wait(struct tz_pace *pace, size_t len, struct tz_error *err) TZ_MUST_CHECK;

@@ -38,7 +38,8 @@ struct tz_mirror_options {
     uint64_t queue_bytes;
     uint64_t remote_queue_bytes; /* the same for a store that is not local; 0: queue_bytes */
     /* Of all queues together, what several stores wait for counted once; 0: no limit.  An empty
-     * queue takes an object all the same. */
+     * queue takes an object all the same.  A store with less than its part of it in its queue waits
+     * until that gets shorter; it does not spool because of what others have not taken. */
     uint64_t total_queue_bytes;
     const char *unordered; /* prefix of names whose order does not matter; NULL: none */
     unsigned writers;      /* of a store that is not local; 0: 1 */

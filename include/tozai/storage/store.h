@@ -1,6 +1,6 @@
 /*
  * A store keeps named, immutable objects: a local directory ("file:///path"), memory ("mem:name"),
- * later a bucket ("s3://bucket/prefix").
+ * a bucket ("s3://bucket/prefix").
  *
  * Names are relative paths of [0-9A-Za-z._-] components joined by '/', at most 200 bytes, without
  * empty, "." or ".." components, and the first is not "tmp", which drivers have for themselves;

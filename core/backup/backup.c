@@ -236,8 +236,9 @@ static int set_up(struct run *run, struct tz_error *err)
     struct tz_packer_options packing = {.repo = run->repo, .dry_run = run->options->dry_run};
     struct cutter_options cutting = {.keys = keys, .refs = &run->refs};
     struct scan_options scanning = {.warnings = &run->warnings};
+    const unsigned threads = tz_pool_threads(tz_repo_config(run->repo)->threads, TZ_PACKER_THREADS);
 
-    if (describe(run, err) || tz_pool_new(&run->pool, tz_repo_config(run->repo)->threads, err))
+    if (describe(run, err) || tz_pool_new(&run->pool, threads, err))
         return -1;
     packing.pool = cutting.pool = run->pool;
     drain(tz_repo_mirror(run->repo));

@@ -597,7 +597,8 @@ int tz_cutter_end(struct cutter *cutter, bool drop, struct tz_error *err)
 
 int tz_cutter_settle(struct cutter *cutter, bool all, struct tz_error *err)
 {
-    unsigned most = all ? 0 : tz_pool_size(cutter->options.pool);
+    /* Hashing is quick beside what follows: half of the workers are enough for it. */
+    unsigned most = all ? 0 : 1 + tz_pool_size(cutter->options.pool) / 2;
 
     if (all && cutter->lane) {
         struct hashing *rest = NULL;

@@ -19,10 +19,10 @@ static const char head_text[] =
     "# The catalog, the spool and the last manifests of each source: on a local disk.\n";
 
 static const char tuning_text[] =
-    "# pack_size = 32M\n"
+    "# pack_size = 16M\n"
     "# frame_size = 4M\n"
     "# compression = 3                  # 1 (fast) to 19 (small)\n"
-    "# threads = 4                      # one for each processor if it is not given\n"
+    "# threads = 4                      # one for each processor, 3 at most, if it is not given\n"
     "\n"
     "# The stores.  Every backup goes to all of them.\n"
     "\n";

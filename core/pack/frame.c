@@ -1,20 +1,25 @@
 #include "tozai/core/pack.h"
 
+#include <assert.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
 #define SCRATCH_STEP ((size_t)1 << 20)
+/* zstd decompresses in place if its input ends so far behind the output's end: a block, three
+ * bytes for each block of the frame, and the ends (zstd.h, ZSTD_DECOMPRESSION_MARGIN). */
+#define MARGIN ((size_t)160 << 10)
+static_assert(MARGIN >= ZSTD_BLOCKSIZE_MAX + 22 + 3 * (TZ_FRAME_PLAIN_MAX / ZSTD_BLOCKSIZE_MAX + 1),
+              "room to decompress the largest frame in place");
 
 struct tz_frame_sealer {
     ZSTD_CCtx *compressor;
-    ZSTD_CCtx *dense; /* with larger tables */
-    bool use_dense;
+    int level;
+    bool dense;                     /* the compressor has the larger tables */
     struct tz_frame_opener *opener; /* for the check */
     struct tz_aead *aead;
     uint8_t *sealed; /* the sealed frame */
-    uint8_t *copy;   /* of it, for the check, which decrypts in place */
-    uint8_t *plain;  /* what the check decompressed */
-    size_t cap;      /* of each of the three */
+    uint8_t *plain;  /* what the check read back; MARGIN larger */
+    size_t cap;
 };
 
 struct tz_frame_opener {
@@ -45,9 +50,11 @@ void tz_frame_opener_free(struct tz_frame_opener *opener)
     free(opener);
 }
 
-int tz_frame_open(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_HEADER_SIZE],
-                  const uint8_t key[TZ_KEY_SIZE], uint32_t number, const struct tz_frame_info *info,
-                  uint8_t *sealed, uint8_t *out, struct tz_error *err)
+/* What is compressed is decrypted to packed. */
+static int open_by(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_HEADER_SIZE],
+                   const uint8_t key[TZ_KEY_SIZE], uint32_t number,
+                   const struct tz_frame_info *info, const uint8_t *sealed, uint8_t *packed,
+                   uint8_t *out, struct tz_error *err)
 {
     if (info->sealed_len < TZ_AEAD_TAG || info->plain_len > TZ_FRAME_PLAIN_MAX)
         return tz_fail(err, TZ_CORRUPT, "frame %u: impossible length", number);
@@ -58,20 +65,27 @@ int tz_frame_open(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_H
     if (raw ? len != info->plain_len : len > info->plain_len)
         return tz_fail(err, TZ_CORRUPT, "frame %u: impossible length", number);
     if (tz_aead_open(opener->aead, key, number, header, TZ_PACK_HEADER_SIZE, sealed,
-                     info->sealed_len, raw ? out : sealed, err))
+                     info->sealed_len, raw ? out : packed, err))
         return tz_while(err, "frame %u", number);
     if (raw)
         return 0;
     if (info->codec != TZ_CODEC_ZSTD)
         return tz_fail(err, TZ_UNSUPPORTED, "frame %u: unknown codec %u", number, info->codec);
 
-    size_t got = ZSTD_decompressDCtx(opener->decompressor, out, info->plain_len, sealed, len);
+    size_t got = ZSTD_decompressDCtx(opener->decompressor, out, info->plain_len, packed, len);
     if (ZSTD_isError(got))
         return tz_fail(err, TZ_CORRUPT, "frame %u: %s", number, ZSTD_getErrorName(got));
     if (got != info->plain_len)
         return tz_fail(err, TZ_CORRUPT, "frame %u: %zu bytes instead of %u", number, got,
                        info->plain_len);
     return 0;
+}
+
+int tz_frame_open(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_HEADER_SIZE],
+                  const uint8_t key[TZ_KEY_SIZE], uint32_t number, const struct tz_frame_info *info,
+                  uint8_t *sealed, uint8_t *out, struct tz_error *err)
+{
+    return open_by(opener, header, key, number, info, sealed, sealed, out, err);
 }
 
 /*
@@ -93,8 +107,11 @@ static const struct tuning tuned[] = {
 
 static int set_parameters(ZSTD_CCtx *compressor, int level, bool dense, struct tz_error *err)
 {
-    size_t rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level ? level : 2);
+    /* A frame that did not get smaller has ended half-way. */
+    size_t rc = ZSTD_CCtx_reset(compressor, ZSTD_reset_session_only);
 
+    if (!ZSTD_isError(rc))
+        rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level ? level : 2);
     for (size_t i = 0; !level && !ZSTD_isError(rc) && i < TZ_COUNT(tuned); i++)
         rc = ZSTD_CCtx_setParameter(compressor, tuned[i].parameter,
                                     dense ? tuned[i].dense : tuned[i].fast);
@@ -113,12 +130,11 @@ int tz_frame_sealer_new(struct tz_frame_sealer **ret, int level, struct tz_error
     TZ_SCOPED(tz_scoped_frame_sealer) struct tz_frame_sealer *sealer = calloc(1, sizeof(*sealer));
     if (!sealer)
         return tz_fail_nomem(err);
+    sealer->level = level;
     sealer->compressor = ZSTD_createCCtx();
-    sealer->dense = ZSTD_createCCtx();
-    if (!sealer->compressor || !sealer->dense)
+    if (!sealer->compressor)
         return tz_fail_nomem(err);
     if (set_parameters(sealer->compressor, level, false, err) ||
-        set_parameters(sealer->dense, level, true, err) ||
         tz_frame_opener_new(&sealer->opener, err) || tz_aead_new(&sealer->aead, err))
         return -1;
     *ret = TZ_TAKE(sealer);
@@ -130,18 +146,21 @@ void tz_frame_sealer_free(struct tz_frame_sealer *sealer)
     if (!sealer)
         return;
     ZSTD_freeCCtx(sealer->compressor);
-    ZSTD_freeCCtx(sealer->dense);
     tz_frame_opener_free(sealer->opener);
     tz_aead_free(sealer->aead);
     free(sealer->sealed);
-    free(sealer->copy);
     free(sealer->plain);
     free(sealer);
 }
 
-void tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense)
+int tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense, struct tz_error *err)
 {
-    sealer->use_dense = dense;
+    if (sealer->dense == dense)
+        return 0;
+    if (set_parameters(sealer->compressor, sealer->level, dense, err))
+        return -1;
+    sealer->dense = dense;
+    return 0;
 }
 
 /* Scratch space for frames of this length, in steps: the next one may be a little longer. */
@@ -151,13 +170,11 @@ static int make_room(struct tz_frame_sealer *sealer, size_t len, struct tz_error
     if (cap <= sealer->cap)
         return 0;
     free(sealer->sealed);
-    free(sealer->copy);
     free(sealer->plain);
     sealer->cap = 0;
     sealer->sealed = malloc(cap);
-    sealer->copy = malloc(cap);
-    sealer->plain = malloc(cap);
-    if (!sealer->sealed || !sealer->copy || !sealer->plain)
+    sealer->plain = malloc(cap + MARGIN);
+    if (!sealer->sealed || !sealer->plain)
         return tz_fail_nomem(err);
     sealer->cap = cap;
     return 0;
@@ -167,8 +184,7 @@ static int make_room(struct tz_frame_sealer *sealer, size_t len, struct tz_error
 static int compress(struct tz_frame_sealer *sealer, const uint8_t *data, size_t len,
                     size_t *ret_len, uint8_t *ret_codec, struct tz_error *err)
 {
-    size_t got = ZSTD_compress2(sealer->use_dense ? sealer->dense : sealer->compressor,
-                                sealer->sealed, len, data, len);
+    size_t got = ZSTD_compress2(sealer->compressor, sealer->sealed, len, data, len);
 
     if (ZSTD_isError(got) && ZSTD_getErrorCode(got) != ZSTD_error_dstSize_tooSmall)
         return tz_fail(err, TZ_FAILED, "compress: %s", ZSTD_getErrorName(got));
@@ -185,14 +201,11 @@ static int check(struct tz_frame_sealer *sealer, const uint8_t header[TZ_PACK_HE
 {
     struct tz_frame_info info = {
         .sealed_len = (uint32_t)sealed_len, .plain_len = (uint32_t)len, .codec = codec};
-    uint8_t *input = sealer->sealed;
+    /* It is decompressed towards its own end. */
+    uint8_t *packed = sealer->plain + len + MARGIN - (sealed_len - TZ_AEAD_TAG);
 
-    /* A raw frame is decrypted to a place of its own anyway. */
-    if (codec != TZ_CODEC_RAW) {
-        memcpy(sealer->copy, sealer->sealed, sealed_len);
-        input = sealer->copy;
-    }
-    if (tz_frame_open(sealer->opener, header, key, number, &info, input, sealer->plain, err) ||
+    if (open_by(sealer->opener, header, key, number, &info, sealer->sealed, packed, sealer->plain,
+                err) ||
         (memcmp(sealer->plain, data, len) != 0 &&
          tz_fail(err, TZ_CORRUPT, "frame %u: it reads back as other bytes", number)))
         return tz_while(err, "check a frame before it is stored (faulty memory or library?)");

@@ -96,8 +96,8 @@ static void run_work(struct tz_job *job, unsigned worker)
 
     if (work->kind == WORK_FRAME) {
         struct tz_frame_sealer *sealer = work->packer->sealers[worker];
-        tz_frame_sealer_dense(sealer, work->dense);
         work->failed =
+            tz_frame_sealer_dense(sealer, work->dense, &work->err) ||
             tz_frame_seal(sealer, pack->info.header, pack->key, work->number, work->buffer,
                           work->len, &work->sealed_len, &work->codec, &work->err);
     } else {

@@ -171,8 +171,9 @@ static int move(struct repacking *repacking, struct tz_live *live, struct tz_err
     TZ_SCOPED(tz_scoped_chunk_reader) struct tz_chunk_reader *reader = NULL;
     struct tz_repo *repo = repacking->pruning->repo;
     struct tz_packer_options options = {.repo = repo};
+    const unsigned threads = tz_pool_threads(repo->config->threads, TZ_PACKER_THREADS);
 
-    if (tz_live_find_moves(live, err) || tz_pool_new(&pool, repo->config->threads, err))
+    if (tz_live_find_moves(live, err) || tz_pool_new(&pool, threads, err))
         return -1;
     options.pool = pool;
     if (tz_packer_new(&packer, &options, err) || tz_chunk_reader_new(&reader, repo, err))

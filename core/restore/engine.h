@@ -21,8 +21,10 @@
  * memory is that of the readers' sealed bytes: 96 MiB.
  */
 #define REMOTE_READERS 24U
-#define RUN_BYTES      (4U << 20)
-#define RUN_FRAMES     16U
+/* Workers if nobody says how many and a store is at hand: each takes 8 MiB. */
+#define LOCAL_WORKERS 8U
+#define RUN_BYTES     (4U << 20)
+#define RUN_FRAMES    16U
 
 struct hole {
     uint64_t offset, len;

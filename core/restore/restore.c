@@ -391,9 +391,10 @@ static bool is_far(struct tz_mirror *mirror)
 
 static int make_pool(struct restore *restore, struct tz_error *err)
 {
+    const unsigned threads = tz_pool_threads(tz_repo_config(restore->repo)->threads, LOCAL_WORKERS);
     unsigned readers = 0;
 
-    if (tz_pool_new(&restore->pool, tz_repo_config(restore->repo)->threads, err))
+    if (tz_pool_new(&restore->pool, threads, err))
         return -1;
     restore->desk_count = tz_pool_size(restore->pool);
     if (is_far(tz_repo_mirror(restore->repo))) {

@@ -113,6 +113,11 @@ static int start_workers(struct tz_pool *pool, unsigned threads, struct tz_error
     return 0;
 }
 
+unsigned tz_pool_threads(unsigned threads, unsigned most)
+{
+    return threads ? threads : TZ_MIN(count_processors(), most);
+}
+
 int tz_pool_new(struct tz_pool **ret, unsigned threads, struct tz_error *err)
 {
     if (threads > MAX_THREADS)

@@ -39,7 +39,8 @@ int tz_frame_sealer_new(struct tz_frame_sealer **ret, int level,
 void tz_frame_sealer_free(struct tz_frame_sealer *sealer);
 TZ_DEFINE_SCOPED(struct tz_frame_sealer *, tz_scoped_frame_sealer, tz_frame_sealer_free)
 /* From now on, compress a little better for a little more time (only with the default level). */
-void tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense);
+int tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense,
+                          struct tz_error *err) TZ_MUST_CHECK;
 /* data has len plain bytes and room for TZ_AEAD_TAG more; it gets the sealed frame.  A frame that
  * does not read back as it was is TZ_CORRUPT: the machine or a library is at fault. */
 int tz_frame_seal(struct tz_frame_sealer *sealer, const uint8_t header[TZ_PACK_HEADER_SIZE],

@@ -34,6 +34,10 @@ int tz_packer_new(struct tz_packer **ret, const struct tz_packer_options *option
 void tz_packer_free(struct tz_packer *packer);
 TZ_DEFINE_SCOPED(struct tz_packer *, tz_scoped_packer, tz_packer_free)
 
+/* Workers of a packer if nobody says how many.  Each takes about 14 MiB, and three keep pace with
+ * one thread that reads and cuts: the whole program stays below 128 MiB on any machine. */
+#define TZ_PACKER_THREADS 3U
+
 /* Plain bytes that one frame takes. */
 size_t tz_packer_frame_size(const struct tz_packer *packer);
 /* A buffer of frame size and TZ_AEAD_TAG more; plain malloc() memory, which goes back by

@@ -21,6 +21,8 @@ struct tz_job {
 
 struct tz_pool;
 
+/* threads, or if it is 0: one for each processor that this process may use, but at most so many. */
+unsigned tz_pool_threads(unsigned threads, unsigned most);
 /* threads 0: one for each processor that this process may use. */
 int tz_pool_new(struct tz_pool **ret, unsigned threads, struct tz_error *err) TZ_MUST_CHECK;
 /* Waits for the jobs that were submitted. */

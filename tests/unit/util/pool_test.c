@@ -3,6 +3,7 @@
 #endif
 #include "tozai/util/pool.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -188,6 +189,9 @@ static void no_number_means_the_processors_of_this_process(void **state)
     assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
     assert_int_equal(tz_pool_new(&pool, 0, NULL), 0);
     assert_int_equal(tz_pool_size(pool), CPU_COUNT(&before));
+    assert_int_equal(tz_pool_threads(0, UINT_MAX), CPU_COUNT(&before));
+    assert_int_equal(tz_pool_threads(0, 1), 1);
+    assert_int_equal(tz_pool_threads(1000, 1), 1000);
     tz_pool_free(pool);
 
     CPU_ZERO(&one);
@@ -197,6 +201,7 @@ static void no_number_means_the_processors_of_this_process(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
     assert_int_equal(tz_pool_new(&pool, 0, NULL), 0);
     assert_int_equal(tz_pool_size(pool), 1);
+    assert_int_equal(tz_pool_threads(0, 100), 1);
     tz_pool_free(pool);
     assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 }

@@ -14,7 +14,7 @@ static_assert(MARGIN >= ZSTD_BLOCKSIZE_MAX + 22 + 3 * (TZ_FRAME_PLAIN_MAX / ZSTD
 struct tz_frame_sealer {
     ZSTD_CCtx *compressor;
     int level;
-    bool dense;                     /* the compressor has the larger tables */
+    bool large;                     /* the compressor is set up for large files */
     struct tz_frame_opener *opener; /* for the check */
     struct tz_aead *aead;
     uint8_t *sealed; /* the sealed frame */
@@ -89,23 +89,23 @@ int tz_frame_open(struct tz_frame_opener *opener, const uint8_t header[TZ_PACK_H
 }
 
 /*
- * Between zstd's levels 2 and 3: the double-fast strategy with tables that stay in the second-level
- * cache and a window of a whole frame.  Measured (docs/decisions.md): about as fast as level 2, and
- * 1 to 20 % smaller.  The dense form has larger tables, which pay for large files.
+ * Between zstd's levels 2 and 3, with a window of a whole frame and tables that stay in the
+ * second-level cache (measured: docs/decisions.md).  The many small files, which are mostly text,
+ * gain from the double-fast strategy; programs and databases do not.
  */
 struct tuning {
     ZSTD_cParameter parameter;
-    int fast, dense;
+    int small, large;
 };
 static const struct tuning tuned[] = {
     {ZSTD_c_windowLog, 22, 22},
     {ZSTD_c_hashLog, 15, 16},
-    {ZSTD_c_chainLog, 14, 16},
+    {ZSTD_c_chainLog, 14, 14},
     {ZSTD_c_minMatch, 5, 5},
-    {ZSTD_c_strategy, ZSTD_dfast, ZSTD_dfast},
+    {ZSTD_c_strategy, ZSTD_dfast, ZSTD_fast},
 };
 
-static int set_parameters(ZSTD_CCtx *compressor, int level, bool dense, struct tz_error *err)
+static int set_parameters(ZSTD_CCtx *compressor, int level, bool large, struct tz_error *err)
 {
     /* A frame that did not get smaller has ended half-way. */
     size_t rc = ZSTD_CCtx_reset(compressor, ZSTD_reset_session_only);
@@ -114,7 +114,7 @@ static int set_parameters(ZSTD_CCtx *compressor, int level, bool dense, struct t
         rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level ? level : 2);
     for (size_t i = 0; !level && !ZSTD_isError(rc) && i < TZ_COUNT(tuned); i++)
         rc = ZSTD_CCtx_setParameter(compressor, tuned[i].parameter,
-                                    dense ? tuned[i].dense : tuned[i].fast);
+                                    large ? tuned[i].large : tuned[i].small);
     /* The AEAD covers it and the length is in the directory. */
     if (!ZSTD_isError(rc))
         rc = ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 0);
@@ -153,13 +153,13 @@ void tz_frame_sealer_free(struct tz_frame_sealer *sealer)
     free(sealer);
 }
 
-int tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense, struct tz_error *err)
+int tz_frame_sealer_large(struct tz_frame_sealer *sealer, bool large, struct tz_error *err)
 {
-    if (sealer->dense == dense)
+    if (sealer->large == large)
         return 0;
-    if (set_parameters(sealer->compressor, sealer->level, dense, err))
+    if (set_parameters(sealer->compressor, sealer->level, large, err))
         return -1;
-    sealer->dense = dense;
+    sealer->large = large;
     return 0;
 }
 

@@ -6,7 +6,7 @@
 /* A dry run remembers this many new chunks to count repeated ones once. */
 #define DRY_RUN_IDS 1000000U
 /* Frame buffers that wait for their next use. */
-#define SPARE_BUFFERS 1U
+#define SPARE_BUFFERS 3U
 
 static int make_sealers(struct tz_packer *packer, int level, struct tz_error *err)
 {
@@ -97,7 +97,7 @@ static void run_work(struct tz_job *job, unsigned worker)
     if (work->kind == WORK_FRAME) {
         struct tz_frame_sealer *sealer = work->packer->sealers[worker];
         work->failed =
-            tz_frame_sealer_dense(sealer, work->dense, &work->err) ||
+            tz_frame_sealer_large(sealer, work->large, &work->err) ||
             tz_frame_seal(sealer, pack->info.header, pack->key, work->number, work->buffer,
                           work->len, &work->sealed_len, &work->codec, &work->err);
     } else {
@@ -211,7 +211,7 @@ static int submit_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer
     }
     *work = (struct work){
         .kind = WORK_FRAME, .buffer = buffer, .len = len, .chunks = chunks, .chunk_count = count};
-    work->dense = lane == TZ_PACKER_LARGE;
+    work->large = lane == TZ_PACKER_LARGE;
     if (tz_packer_open_pack(packer, kind, len, &work->pack, err)) {
         work->buffer = NULL;
         tz_packer_return(packer, buffer);

@@ -44,7 +44,7 @@ struct work {
     /* frame */
     uint8_t *buffer;
     size_t len;
-    bool dense;
+    bool large;
     uint32_t number;
     uint64_t expected;
     struct tz_chunk_ref *chunks;

@@ -38,8 +38,8 @@ int tz_frame_sealer_new(struct tz_frame_sealer **ret, int level,
                         struct tz_error *err) TZ_MUST_CHECK;
 void tz_frame_sealer_free(struct tz_frame_sealer *sealer);
 TZ_DEFINE_SCOPED(struct tz_frame_sealer *, tz_scoped_frame_sealer, tz_frame_sealer_free)
-/* From now on, compress a little better for a little more time (only with the default level). */
-int tz_frame_sealer_dense(struct tz_frame_sealer *sealer, bool dense,
+/* Is what follows of large files?  With the default level it is compressed in another way. */
+int tz_frame_sealer_large(struct tz_frame_sealer *sealer, bool large,
                           struct tz_error *err) TZ_MUST_CHECK;
 /* data has len plain bytes and room for TZ_AEAD_TAG more; it gets the sealed frame.  A frame that
  * does not read back as it was is TZ_CORRUPT: the machine or a library is at fault. */

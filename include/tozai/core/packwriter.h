@@ -55,7 +55,7 @@ int tz_packer_has(struct tz_packer *packer, const uint8_t id[TZ_ID_SIZE], bool *
  * frame becomes a frame of its own. */
 #define TZ_PACKER_LANES    4
 #define TZ_PACKER_SMALL    0 /* the stream of small files */
-#define TZ_PACKER_LARGE    1 /* large files, compressed a little harder */
+#define TZ_PACKER_LARGE    1 /* large files, compressed in another way */
 #define TZ_PACKER_MANIFEST 3
 int tz_packer_add(struct tz_packer *packer, unsigned lane, const uint8_t id[TZ_ID_SIZE],
                   const uint8_t *data, uint32_t len, struct tz_error *err) TZ_MUST_CHECK;

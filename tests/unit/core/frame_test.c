@@ -160,13 +160,13 @@ static void a_sealer_and_an_opener_serve_many_frames(void **state)
         TZ_SCOPED(tz_scoped_free) uint8_t *plain = make_content(content, len);
         TZ_SCOPED(tz_scoped_free) uint8_t *data = malloc(len + TZ_AEAD_TAG);
         TZ_SCOPED(tz_scoped_free) uint8_t *out = malloc(len);
-        const bool dense = seeded_one_in(&seeded, 2);
+        const bool large = seeded_one_in(&seeded, 2);
         uint8_t pack_key[TZ_KEY_SIZE] = {(uint8_t)(number / 7)};
         struct tz_frame_info info = {.plain_len = (uint32_t)len};
 
         assert_true(data && out);
         memcpy(data, plain, len);
-        assert_int_equal(tz_frame_sealer_dense(sealer, dense, NULL), 0);
+        assert_int_equal(tz_frame_sealer_large(sealer, large, NULL), 0);
         assert_int_equal(tz_frame_seal(sealer, header, pack_key, number, data, len, &sealed_len,
                                        &info.codec, NULL),
                          0);

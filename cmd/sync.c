@@ -37,9 +37,10 @@ static void show_progress(void *arg, const struct tz_verify_progress *progress)
 static int print_json(const struct tz_sync_result *result, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_json)
-    json_t *document = json_pack("{s:I, s:I, s:I, s:I}", "objects", (json_int_t)result->objects,
-                                 "bytes", (json_int_t)result->bytes, "failed",
-                                 (json_int_t)result->failed, "behind", (json_int_t)result->behind);
+    json_t *document =
+        json_pack("{s:I, s:I, s:I, s:I, s:b}", "objects", (json_int_t)result->objects, "bytes",
+                  (json_int_t)result->bytes, "failed", (json_int_t)result->failed, "behind",
+                  (json_int_t)result->behind, "level", (int)result->level);
 
     return tz_json_print(document, err);
 }
@@ -57,6 +58,8 @@ static void print_text(const struct tz_sync_result *result)
     if (result->behind > 0)
         (void)printf("%" PRIu64 " %s still missing\n", result->behind,
                      tz_plural(result->behind, "copy is", "copies are"));
+    if (!result->level && result->failed == 0 && result->behind == 0)
+        (void)puts("not every store could be looked at");
 }
 
 static int print_level_json(const struct tz_level_result *result, struct tz_error *err)
@@ -75,14 +78,13 @@ static void print_level_text(const struct tz_level_result *result)
     const struct tz_sync_result same = {.objects = result->objects,
                                         .bytes = result->bytes,
                                         .failed = result->failed,
-                                        .behind = result->behind};
+                                        .behind = result->behind,
+                                        .level = result->level};
 
     print_text(&same);
     if (result->failed > 0 && result->held_back > 0)
         (void)puts("generations wait for them, since only a key tells which ones need them: 'tozai "
                    "sync' with a key copies the others");
-    else if (!result->level && result->behind == 0)
-        (void)puts("not every store could be looked at");
 }
 
 /* No key opens: objects are copied in an order that is right for any of them. */
@@ -138,7 +140,7 @@ static int run(struct tz_context *context, struct tz_error *err)
         print_text(&result);
     if (result.failed > 0)
         return TZ_EXIT_DAMAGE;
-    return result.behind > 0 ? TZ_EXIT_WARNINGS : TZ_EXIT_OK;
+    return result.level ? TZ_EXIT_OK : TZ_EXIT_WARNINGS;
 }
 
 const struct tz_command tz_command_sync = {

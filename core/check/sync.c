@@ -323,6 +323,16 @@ static int copy_all(struct tz_sync *sync, struct tz_error *err)
     return 0;
 }
 
+/* What a store that is out has lost meanwhile nobody knows. */
+static bool is_level(const struct tz_sync *sync)
+{
+    bool level = sync->result->failed == 0 && sync->result->behind == 0;
+
+    for (size_t i = 0; i < tz_mirror_count(sync->mirror); i++)
+        level &= !(sync->targets & TZ_STORE_BIT(i)) || tz_mirror_usable(sync->mirror, i);
+    return level;
+}
+
 static int work(struct tz_sync *sync, struct tz_error *err)
 {
     if (choose_stores(sync, err) || learn(sync, err) || each_part(sync, count_one, err))
@@ -346,6 +356,7 @@ int tz_sync(const struct tz_sync_options *options, struct tz_sync_result *ret, s
     };
 
     int failed = work(&sync, err);
+    result.level = !failed && is_level(&sync);
     tz_sync_tear_down(&sync);
     if (failed)
         return tz_while(err, "sync");

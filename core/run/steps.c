@@ -142,6 +142,9 @@ void tz_run_sync(struct tz_run *run)
         (void)tz_fail(&why, TZ_UNAVAILABLE, "%ju copies are missing in a store",
                       (uintmax_t)result->synced.behind);
         tz_run_note(run, &result->sync, TZ_OUTCOME_DEGRADED, &why);
+    } else if (!result->synced.level) {
+        (void)tz_fail(&why, TZ_UNAVAILABLE, "not every store could be looked at");
+        tz_run_note(run, &result->sync, TZ_OUTCOME_DEGRADED, &why);
     } else {
         tz_run_note(run, &result->sync, TZ_OUTCOME_OK, NULL);
     }

@@ -88,6 +88,7 @@ json '(.sources | map({(.name): .result}) | add) == {"wiki": "not due", "bad": "
 mv "$work/west" "$work/away"
 configure
 tz 3 run --all
+stdout_has "not every store could be looked at"
 stdout_has "wiki: degraded"
 mv "$work/away" "$work/west"
 tz 0 run

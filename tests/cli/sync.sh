@@ -7,10 +7,14 @@ back_up
 tz 0 sync
 stdout_has "0 objects copied"
 tz 0 sync --json
-json '. == {"objects": 0, "bytes": 0, "failed": 0, "behind": 0}'
+json '. == {"objects": 0, "bytes": 0, "failed": 0, "behind": 0, "level": true}'
 
-# After a store was out.
+# A store that is out may lack anything.
 mv "$work/west" "$work/west.away"
+tz 3 sync
+stdout_has "not every store could be looked at"
+tz 3 sync --json
+json '.behind == 0 and (.level | not)'
 echo more >>"$work/src/index.txt"
 tz 3 backup
 tz 3 sync

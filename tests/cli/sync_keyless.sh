@@ -49,7 +49,7 @@ tz 0 list --json
 json '.sources[0].generations | length == 3 and all(.state == "complete")'
 tz 0 verify --level content
 tz 0 sync --json
-json '. == {"objects": 0, "bytes": 0, "failed": 0, "behind": 0}'
+json '. == {"objects": 0, "bytes": 0, "failed": 0, "behind": 0, "level": true}'
 
 # --- Keys that do not open; nobody is asked for one. ---
 echo more >"$work/src/more"

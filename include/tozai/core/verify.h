@@ -69,6 +69,7 @@ struct tz_sync_result {
     uint64_t objects, bytes; /* copied */
     uint64_t failed;         /* objects that no store could give whole */
     uint64_t behind;         /* copies still missing */
+    bool level;              /* every store that was meant was looked at and lacks nothing */
 };
 /* Copy what a store lacks from the others, in the order packs, index, keys, heads, seals; every
  * copy is checked by its hash before it is written. */

@@ -34,6 +34,11 @@ struct tz_http_options {
     const char *zone; /* of their times, by its name in tzdata; NULL: the system's */
 };
 
+/* What to do about the status 407. */
+#define TZ_HTTP_PROXY_KEYS                                                                         \
+    "the HTTP proxy asks for other credentials: http_proxy or https_proxy is "                     \
+    "http://USER:PASSWORD@HOST:PORT"
+
 struct tz_http;
 /* The strings are copied.  Fails if the ca_file cannot be read, or if there are limits with times
  * and no such zone (TZ_INVALID). */

@@ -7,6 +7,9 @@
 
 #include "tozai/util/banned.h"
 
+#define TLS_TOO_OLD "the server speaks no TLS of version 1.2 or newer, and must be taught to"
+#define CHECK_PROXY "check the HTTP proxy: https_proxy, http_proxy, no_proxy in the environment"
+
 static const struct {
     CURLcode code;
     enum tz_error_kind kind;
@@ -65,6 +68,40 @@ static bool line_too_long(const struct tz_http_exchange *exchange, CURLcode code
     return code == CURLE_OUT_OF_MEMORY && sent > 0 && !exchange->head_complete;
 }
 
+/* What to do about it: the first line that fits. */
+static const struct {
+    CURLcode code;
+    const char *part; /* of the text; "": any */
+    const char *hint;
+} advice[] = {
+    {CURLE_SSL_CONNECT_ERROR, "wrong version number",
+     "the server does not speak TLS there: is it http://, or another port?"},
+    {CURLE_SSL_CONNECT_ERROR, "protocol version", TLS_TOO_OLD},
+    {CURLE_SSL_CONNECT_ERROR, "unsupported protocol", TLS_TOO_OLD},
+    {CURLE_PEER_FAILED_VERIFICATION, "has expired",
+     "renew the server's certificate, or set the clock of this machine"},
+    {CURLE_PEER_FAILED_VERIFICATION, "not yet valid",
+     "set the clock of this machine, or wait until the server's certificate begins"},
+    {CURLE_PEER_FAILED_VERIFICATION, "subject name",
+     "the server's certificate is for another name than the one that it was asked by"},
+    {CURLE_PEER_FAILED_VERIFICATION, "",
+     "if the server has a certificate of your own authority, name that authority's file as "
+     "ca_file"},
+    {CURLE_SSL_CACERT_BADFILE, "", "ca_file must hold certificates in PEM"},
+    {CURLE_COULDNT_RESOLVE_PROXY, "", CHECK_PROXY},
+    {CURLE_RECV_ERROR, "CONNECT tunnel failed, response 407", TZ_HTTP_PROXY_KEYS},
+    {CURLE_RECV_ERROR, "CONNECT tunnel failed", CHECK_PROXY},
+};
+
+static void advise(struct tz_http_exchange *exchange, CURLcode code)
+{
+    for (size_t i = 0; i < TZ_COUNT(advice); i++)
+        if (advice[i].code == code && strstr(exchange->curl_text, advice[i].part)) {
+            (void)tz_hint(&exchange->error, "%s", advice[i].hint);
+            return;
+        }
+}
+
 static void explain(struct tz_http_exchange *exchange, CURLcode code)
 {
     const char *text = exchange->curl_text[0] ? exchange->curl_text : curl_easy_strerror(code);
@@ -76,13 +113,7 @@ static void explain(struct tz_http_exchange *exchange, CURLcode code)
         (void)tz_fail_nomem(&exchange->error);
     else
         (void)tz_fail(&exchange->error, kind, "%s", text);
-    if (code == CURLE_SSL_CONNECT_ERROR && strstr(text, "wrong version number"))
-        (void)tz_hint(&exchange->error, "the server does not speak TLS there: is it http://, or "
-                                        "another port?");
-    if (code == CURLE_PEER_FAILED_VERIFICATION)
-        (void)tz_hint(&exchange->error,
-                      "If the server has a certificate of your own authority, name that "
-                      "authority's file as ca_file.");
+    advise(exchange, code);
 }
 
 static void fill_in_response(struct tz_http_exchange *exchange)

@@ -5,13 +5,16 @@
 #include "xml.h"
 
 #include "tozai/util/hex.h"
+#include "tozai/util/log.h"
 #include "tozai/util/time.h"
 
 #include <string.h>
 
 #include "tozai/util/banned.h"
 
-#define PAGE_KEYS 2000 /* more than any server gives at once */
+#define PAGE_KEYS   2000 /* more than any server gives at once */
+#define PAGE_TRIES  3
+#define EMPTY_PAGES 10000 /* one behind the other; a few are usual where much was deleted */
 
 struct item {
     char *key; /* as the server wrote it */
@@ -127,8 +130,8 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
     return 0;
 }
 
-static int read_page(struct tz_s3_store *store, const char *prefix, const char *token,
-                     struct page *page, struct tz_error *err)
+static int ask_for_page(struct tz_s3_store *store, const char *prefix, const char *token,
+                        struct page *page, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
     struct tz_s3_call call = {.method = "GET", .verb = "list"};
@@ -155,6 +158,25 @@ static int read_page(struct tz_s3_store *store, const char *prefix, const char *
     return 0;
 }
 
+/* No hash comes with a page.  One that was damaged on the way is whole the next time. */
+static int read_page(struct tz_s3_store *store, const char *prefix, const char *token,
+                     struct page *page, struct tz_error *err)
+{
+    struct tz_error why = {0};
+
+    for (unsigned tries = 1;; tries++) {
+        page_clear(page);
+        if (!ask_for_page(store, prefix, token, page, &why))
+            return 0;
+        if (why.kind != TZ_CORRUPT || tries == PAGE_TRIES)
+            break;
+        tz_debug("attempt %u: %s", tries, why.message);
+    }
+    if (err)
+        *err = why;
+    return -1;
+}
+
 /* In place, as forms are encoded: '+' is a space. */
 bool tz_s3_decode_key(char *key)
 {
@@ -170,6 +192,7 @@ struct listing {
     tz_store_found_fn *found;
     void *arg;
     char last[TZ_STORE_NAME_MAX + 1];
+    unsigned empty; /* pages without a key, one behind the other */
 };
 
 /* Names that no store has are others' objects. */
@@ -227,9 +250,9 @@ static int see_token(struct circle *circle, const char *token, bool *ret_round,
 static int list_page(struct listing *listing, const char *prefix, char **token, struct page *page,
                      struct tz_error *err)
 {
-    page_clear(page);
     if (read_page(listing->store, prefix, *token, page, err) || emit_page(listing, page, err))
         return -1;
+    listing->empty = page->count > 0 ? 0 : listing->empty + 1;
     free(*token);
     *token = page->truncated ? TZ_TAKE(page->token) : NULL;
     return 0;
@@ -255,9 +278,10 @@ int tz_s3_list(void *state, const char *prefix, tz_store_found_fn *found, void *
             return 0;
         if (see_token(&circle, token, &round, err))
             return -1;
-        if (round)
-            return tz_fail(err, TZ_CORRUPT, "list 's3://%s/%s': the pages go round in a circle",
-                           store->bucket, (const char *)key.data);
+        if (round || listing.empty == EMPTY_PAGES)
+            return tz_fail(err, TZ_CORRUPT, "list 's3://%s/%s': the pages %s", store->bucket,
+                           (const char *)key.data,
+                           round ? "go round in a circle" : "do not end and bring nothing");
     }
     return -1;
 }

@@ -82,6 +82,7 @@ static struct meaning of_status(unsigned status)
         {"401", TZ_DENIED, CREDENTIALS, CHECK_KEYS},
         {"403", TZ_DENIED, CREDENTIALS | RIGHTS, NULL},
         {"404", TZ_NOT_FOUND, 0, NULL},
+        {"407", TZ_DENIED, 0, TZ_HTTP_PROXY_KEYS},
         {"408", TZ_UNAVAILABLE, AGAIN, NULL},
         {"409", TZ_UNAVAILABLE, AGAIN, NULL},
         {"412", TZ_EXISTS, 0, NULL},

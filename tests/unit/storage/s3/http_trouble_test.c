@@ -468,14 +468,17 @@ static void uploads_fail_like_other_requests(void **state)
 
 /* -- TLS --------------------------------------------------------------------------------- */
 
-static enum tz_error_kind kind_over_tls(const char *url, const char *ca_file)
+static enum tz_error_kind kind_over_tls(const char *url, const char *ca_file, const char *hint)
 {
     const struct tz_http_options options = {.ca_file = ca_file, .connect_timeout_s = 2};
     TZ_SCOPED(tz_scoped_http) struct tz_http *http = NULL;
     struct tz_error err = {0};
 
     assert_int_equal(tz_http_new(&http, &options, NULL), 0);
-    return kind_of(http, url, (struct tz_http_request){0}, &err);
+    enum tz_error_kind kind = kind_of(http, url, (struct tz_http_request){0}, &err);
+    if (!strstr(err.hint, hint))
+        fail_msg("'%s' has the hint '%s'", err.message, err.hint);
+    return kind;
 }
 
 static void tls_must_be_trusted_and_new_enough(void **state)
@@ -489,16 +492,19 @@ static void tls_must_be_trusted_and_new_enough(void **state)
     struct http_server *old = http_server_start(odd_answer, NULL, HTTP_TLS_OLD);
     char url[128];
 
-    assert_int_equal(kind_over_tls(http_server_url(server), http_server_ca(server)), TZ_OK);
-    assert_int_equal(kind_over_tls(http_server_url(server), NULL), TZ_DENIED);
-    assert_int_equal(kind_over_tls(http_server_url(server), http_server_ca(other)), TZ_DENIED);
-    assert_int_equal(kind_over_tls(http_server_url(old), http_server_ca(old)), TZ_DENIED);
+    assert_int_equal(kind_over_tls(http_server_url(server), http_server_ca(server), ""), TZ_OK);
+    assert_int_equal(kind_over_tls(http_server_url(server), NULL, "ca_file"), TZ_DENIED);
+    assert_int_equal(kind_over_tls(http_server_url(server), http_server_ca(other), "ca_file"),
+                     TZ_DENIED);
+    assert_int_equal(
+        kind_over_tls(http_server_url(old), http_server_ca(old), "no TLS of version 1.2"),
+        TZ_DENIED);
     /* It is for 127.0.0.1 alone. */
     (void)snprintf(url, sizeof(url), "https://localhost:%u/", http_server_port(server));
-    assert_int_equal(kind_over_tls(url, http_server_ca(server)), TZ_DENIED);
+    assert_int_equal(kind_over_tls(url, http_server_ca(server), "another name"), TZ_DENIED);
     /* No TLS at all on the other side. */
     (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u/", http_server_port(f->server));
-    assert_int_equal(kind_over_tls(url, NULL), TZ_UNAVAILABLE);
+    assert_int_equal(kind_over_tls(url, NULL, ""), TZ_UNAVAILABLE);
 
     struct tz_http *http = NULL;
     struct tz_error err = {0};
@@ -532,7 +538,7 @@ static void a_broken_handshake_is_unavailable(void **state)
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(pthread_create(&thread, NULL, accept_and_close, &fd), 0);
     (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u/", port);
-    assert_int_equal(kind_over_tls(url, NULL), TZ_UNAVAILABLE);
+    assert_int_equal(kind_over_tls(url, NULL, ""), TZ_UNAVAILABLE);
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 

@@ -136,6 +136,44 @@ static void circles_of_tokens_end(void **state)
     assert_int_equal(list_pages(round, TZ_COUNT(round), &names), TZ_CORRUPT);
 }
 
+static void damaged_pages_are_asked_for_again(void **state)
+{
+    (void)state;
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf names = {0};
+    const char *const pages[] = {
+        LISTING(OBJECT("top/packs/a") MORE("a")),
+        LISTING(OBJECT("top/packs/b") "<IsTruncated>fal"),
+        "<ListBucketResult>" OBJECT("top/packs/b") "</ListBucketResuld>",
+        LISTING(OBJECT("top/packs/b") LAST),
+    };
+
+    assert_int_equal(list_pages(pages, TZ_COUNT(pages), &names), TZ_OK);
+    assert_string_equal((const char *)names.data, "packs/a packs/b ");
+}
+
+/* Each with another token. */
+static void answer_nothing(struct http_call *call)
+{
+    unsigned *number = call->arg;
+    char page[200];
+
+    (void)snprintf(page, sizeof(page), LISTING(MORE("%u")), ++*number);
+    s3_fixture_answer(call, 200, "", page);
+}
+static void pages_of_nothing_end(void **state)
+{
+    (void)state;
+    struct s3_fixture fixture = {0};
+    struct tz_error err = {0};
+    unsigned number = 0;
+
+    s3_fixture_open(&fixture, answer_nothing, &number);
+    assert_int_equal(tz_store_list(fixture.store, "packs/", add_name, NULL, &err), -1);
+    assert_int_equal(err.kind, TZ_CORRUPT);
+    assert_non_null(strstr(err.message, "do not end"));
+    s3_fixture_close(&fixture);
+}
+
 static void huge_pages_are_refused(void **state)
 {
     (void)state;
@@ -178,9 +216,14 @@ static void the_caller_may_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pages_are_joined),         cmocka_unit_test(odd_pages_are_errors),
-        cmocka_unit_test(order_holds_across_pages), cmocka_unit_test(circles_of_tokens_end),
-        cmocka_unit_test(huge_pages_are_refused),   cmocka_unit_test(the_caller_may_stop),
+        cmocka_unit_test(pages_are_joined),
+        cmocka_unit_test(odd_pages_are_errors),
+        cmocka_unit_test(order_holds_across_pages),
+        cmocka_unit_test(circles_of_tokens_end),
+        cmocka_unit_test(huge_pages_are_refused),
+        cmocka_unit_test(the_caller_may_stop),
+        cmocka_unit_test(damaged_pages_are_asked_for_again),
+        cmocka_unit_test(pages_of_nothing_end),
     };
     return cmocka_run_group_tests_name("s3 listings", tests, NULL, NULL);
 }

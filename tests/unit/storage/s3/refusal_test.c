@@ -38,6 +38,7 @@ static void codes_have_a_kind_and_a_hint(void **state)
         {"NoSuchBucket", 404, TZ_UNAVAILABLE, false, true},
         {"AccessDenied", 403, TZ_DENIED, false, false},
         {"QuotaExceeded", 403, TZ_NOSPC, false, true},
+        {"", 407, TZ_DENIED, false, true}, /* of a proxy */
         {"SignatureDoesNotMatch", 403, TZ_DENIED, false, true},
         {"AuthorizationHeaderMalformed", 400, TZ_INVALID, false, true},
         {"PermanentRedirect", 301, TZ_INVALID, false, true},

@@ -15,7 +15,7 @@
 void tz_s3_add_storage(const struct tz_s3_store *store, struct tz_s3_call *call)
 {
     if (store->storage_class)
-        tz_s3_add_header(call, "x-amz-storage-class", store->storage_class);
+        tz_s3_add_header(call, TZ_S3_CLASS, store->storage_class);
     if (store->sse)
         tz_s3_add_header(call, TZ_S3_SSE, store->sse);
     if (store->sse && store->sse_kms_key)

@@ -11,7 +11,7 @@
 #include "tozai/util/banned.h"
 
 #define MD5_SIZE 16
-#define MODE     "x-amz-object-lock-mode"
+#define MODE     TZ_S3_LOCK_MODE
 #define UNTIL    "x-amz-object-lock-retain-until-date"
 #define HOLD     "x-amz-object-lock-legal-hold"
 #define SPACE    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""

@@ -185,11 +185,11 @@ void tz_s3_read_code(const char *code, struct tz_s3_refusal *ret)
     set_meaning(ret, &meaning);
 }
 
-/* How the server was asked to encrypt it: NULL, or the setting's word. */
-static const char *encryption_of(const struct tz_s3_call *call)
+/* What was asked for with this header; NULL: nothing. */
+static const char *asked_with(const struct tz_s3_call *call, const char *name)
 {
     for (size_t i = 0; i < call->header_count; i++)
-        if (strcmp(call->headers[i].name, TZ_S3_SSE) == 0)
+        if (strcmp(call->headers[i].name, name) == 0)
             return call->headers[i].value;
     return NULL;
 }
@@ -198,7 +198,7 @@ static const char *encryption_of(const struct tz_s3_call *call)
 static const char *right_for(const struct tz_s3_call *call)
 {
     const char *part = call->query_count > 0 ? call->query[0].name : "";
-    const char *encryption = encryption_of(call);
+    const char *encryption = asked_with(call, TZ_S3_SSE);
 
     if (encryption && strcmp(encryption, "aws:kms") == 0)
         return "s3:PutObject for its objects, and kms:GenerateDataKey and kms:Decrypt for the key";
@@ -224,6 +224,27 @@ static const char *right_for(const struct tz_s3_call *call)
     return "s3:PutObject for its objects";
 }
 
+/* What else would be wrong with a request that is always right?  What the configuration adds. */
+static int suspect_settings(const struct tz_s3_call *call, unsigned status, struct tz_error *err)
+{
+    const char *encryption = asked_with(call, TZ_S3_SSE);
+    const char *class = asked_with(call, TZ_S3_CLASS);
+
+    if (status != 400 && status != 501)
+        return -1;
+    if (asked_with(call, TZ_S3_LOCK_MODE))
+        return tz_hint(err, "perhaps the bucket was made without Object Lock: make one with it, or "
+                            "take 'object_lock' out (docs/s3.md)");
+    if (encryption)
+        return tz_hint(err,
+                       "perhaps the server does not do 'sse = %s', or only over https://: "
+                       "leave it out, or set up its encryption (docs/s3.md)",
+                       encryption);
+    if (class)
+        return tz_hint(err, "perhaps the server does not know 'storage_class = %s'", class);
+    return -1;
+}
+
 int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
                  const struct tz_http_response *response, const struct tz_s3_refusal *refusal,
                  struct tz_error *err)
@@ -241,12 +262,5 @@ int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
                        refusal->region, refusal->region);
     if (refusal->hint)
         return tz_hint(err, "%s", refusal->hint);
-    /* What else would be wrong with a request that is always right? */
-    const char *encryption = encryption_of(call);
-    if (encryption && (response->status == 400 || response->status == 501))
-        return tz_hint(err,
-                       "perhaps the server does not do 'sse = %s', or only over https://: "
-                       "leave it out, or set up its encryption (docs/s3.md)",
-                       encryption);
-    return -1;
+    return suspect_settings(call, response->status, err);
 }

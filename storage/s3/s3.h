@@ -131,7 +131,9 @@ int tz_s3_refuse(const struct tz_s3_store *store, const struct tz_s3_call *call,
                  struct tz_error *err);
 
 /* encryption.c: how what is put is to be stored.  Of a store that was told to encrypt. */
-#define TZ_S3_SSE "x-amz-server-side-encryption"
+#define TZ_S3_CLASS     "x-amz-storage-class"
+#define TZ_S3_LOCK_MODE "x-amz-object-lock-mode"
+#define TZ_S3_SSE       "x-amz-server-side-encryption"
 /* The headers of class and encryption, which the beginning of an upload in parts takes, too. */
 void tz_s3_add_storage(const struct tz_s3_store *store, struct tz_s3_call *call);
 /* Does the answer to a put, or to a HEAD, say that the object is encrypted as it should be?  True

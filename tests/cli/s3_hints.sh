@@ -39,6 +39,9 @@ stderr_has 'the server does not speak TLS there'
 with "s|^endpoint.*|endpoint = $(sed -n 's/^S3_TLS_ENDPOINT=//p' "$S3_PAIR/west/env")|"
 tz 1 init
 stderr_has ca_file
+with 's|^path_style.*|&\nobject_lock = compliance|'
+tz 1 init
+stderr_has 'perhaps the bucket was made without Object Lock'
 [ -z "$(s3_keys east)$(s3_keys west)" ] || fail 'something was made'
 
 cp "$work/good" "$work/conf"
@@ -47,6 +50,36 @@ with "s|^url.*|url = s3://$bucket-none/west|"
 tz 0 list
 stderr_has 'NoSuchBucket'
 stderr_has "make the bucket at the provider, or correct 'url'"
+
+with 's|^path_style.*|&\nstorage_class = UNKNOWN|'
+date +%N >"$work/src/new"
+tz 3 backup
+stderr_has "perhaps the server does not know 'storage_class = UNKNOWN'"
+
+# An HTTP proxy of which the keys are wrong.
+/usr/bin/python3 - >"$work/proxy" <<'PY' &
+import socket
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+while True:
+    with server.accept()[0] as client:
+        client.recv(65536)
+        client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+                       b"Proxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n")
+PY
+proxies+=($!)
+for _ in $(seq 100); do
+    if [ -s "$work/proxy" ]; then break; fi
+    sleep 0.05
+done
+authority=$(sed -n 's/^S3_CA_FILE=//p' "$S3_PAIR/west/env")
+with "s|^endpoint.*|endpoint = $(sed -n 's/^S3_TLS_ENDPOINT=//p' "$S3_PAIR/west/env")\nca_file = $authority|"
+https_proxy=http://127.0.0.1:$(cat "$work/proxy") no_proxy='' tz 0 list
+stderr_has 'CONNECT tunnel failed'
+stderr_has 'the HTTP proxy asks for other credentials'
+cp "$work/good" "$work/conf"
+http_proxy=http://127.0.0.1:$(cat "$work/proxy") no_proxy='' tz 1 list
+stderr_has '407 (no code); the HTTP proxy asks for other credentials'
 
 # Rights and time, as servers refuse them.
 proxy odd west

@@ -33,6 +33,7 @@ struct difference {
 struct merge {
     struct tz_presence *presence;
     size_t store;
+    const char *prefix;
     struct tz_stream *stream;
     const struct tz_stream_item *item; /* of the listing, not yet used */
     struct difference *items;
@@ -125,11 +126,28 @@ static int note_known(struct merge *merge, const struct tz_catalog_copy *copy, s
     return 0;
 }
 
+/* Not before the catalog is being read: what it learns from then on is not seen, so that a listing
+ * that began earlier does not make it missing. */
+static int begin(struct merge *merge, struct tz_error *err)
+{
+    struct tz_repo *repo = merge->presence->repo;
+
+    if (merge->stream)
+        return 0;
+    if (tz_stream_open(&merge->stream, tz_mirror_store(repo->mirror, merge->store), merge->prefix,
+                       err))
+        return -1;
+    next(merge);
+    return 0;
+}
+
 static int compare(void *arg, const struct tz_catalog_copy *copy, struct tz_error *err)
 {
     struct merge *merge = arg;
     int order = 1;
 
+    if (begin(merge, err))
+        return -1;
     if (strcmp(copy->name, TZ_NAME_DESCRIPTOR) == 0)
         return 0;
     for (; merge->item; next(merge)) {
@@ -152,15 +170,13 @@ static int compare(void *arg, const struct tz_catalog_copy *copy, struct tz_erro
 }
 
 /* The whole listing against the whole catalog below the prefix. */
-static int merge_all(struct merge *merge, const char *prefix, struct tz_error *err)
+static int merge_all(struct merge *merge, struct tz_error *err)
 {
     struct tz_repo *repo = merge->presence->repo;
 
-    if (tz_stream_open(&merge->stream, tz_mirror_store(repo->mirror, merge->store), prefix, err))
-        return -1;
-    next(merge);
-    if (tz_catalog_each_copy(repo->catalog, repo->store_ids[merge->store], prefix, compare, merge,
-                             err))
+    if (tz_catalog_each_copy(repo->catalog, repo->store_ids[merge->store], merge->prefix, compare,
+                             merge, err) ||
+        begin(merge, err))
         return -1;
     for (; merge->item; next(merge))
         if (note_new(merge, err))
@@ -173,8 +189,14 @@ static int settle(struct merge *merge, const struct difference *difference, stru
 {
     struct tz_repo *repo = merge->presence->repo;
     int64_t store = repo->store_ids[merge->store];
-    enum tz_copy_state state = TZ_COPY_PRESENT;
+    enum tz_copy_state state = TZ_COPY_PRESENT, now = TZ_COPY_UNKNOWN;
 
+    /* Another process may have learnt more meanwhile. */
+    if (difference->object &&
+        tz_catalog_get_copy(repo->catalog, difference->object, store, &now, err))
+        return -1;
+    if (now != difference->was)
+        return 0;
     switch (difference->kind) {
     case DIFFERENCE_GONE:
         if (difference->name &&
@@ -253,12 +275,12 @@ static int apply_in_transaction(struct merge *merge, struct tz_error *err)
 }
 
 /* A short listing must not make objects missing: what was merged counts only if it is whole. */
-static int list(struct merge *merge, const char *prefix, struct tz_error *err)
+static int list(struct merge *merge, struct tz_error *err)
 {
     struct tz_presence *presence = merge->presence;
     struct tz_error why = {0};
 
-    if (merge_all(merge, prefix, err))
+    if (merge_all(merge, err))
         return -1;
     /* Without descriptor and without an object: a disk that is not mounted has lost nothing. */
     if (tz_stream_status(merge->stream, &why) ||
@@ -280,9 +302,9 @@ static int list(struct merge *merge, const char *prefix, struct tz_error *err)
 int tz_presence_list(struct tz_presence *presence, size_t store, const char *prefix,
                      struct tz_error *err)
 {
-    struct merge merge = {.presence = presence, .store = store};
+    struct merge merge = {.presence = presence, .store = store, .prefix = prefix};
 
-    int failed = list(&merge, prefix, err);
+    int failed = list(&merge, err);
     merge_clear(&merge);
     return failed ? tz_while(err, "list store '%s'",
                              tz_mirror_name(tz_repo_mirror(presence->repo), store))

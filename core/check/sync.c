@@ -237,13 +237,21 @@ static int note_behind(struct tz_sync *sync, const struct tz_target *target, uin
 /*
  * The catalog knows of packs what it was told when they were written.  A store that lacks anything
  * may lack them, too: one that was emptied and filled again, say.  So its packs are listed before
- * anything is written that rests on them.
+ * anything is written that rests on them.  Where that costs no request they always are: somebody
+ * may have deleted some.
  */
-static int list_those_behind(struct tz_sync *sync, struct tz_error *err)
+static int list_packs(struct tz_sync *sync, struct tz_error *err)
 {
+    uint32_t stores = 0;
+
     if (each_part(sync, note_behind, err))
         return -1;
-    return list(sync, tz_sync_usable(sync, sync->behind), "packs/", err);
+    stores = sync->behind;
+    for (size_t i = 0; i < tz_mirror_count(sync->mirror); i++)
+        if (tz_mirror_usable(sync->mirror, i) &&
+            tz_store_features(tz_mirror_store(sync->mirror, i)) & TZ_STORE_LOCAL)
+            stores |= TZ_STORE_BIT(i);
+    return list(sync, tz_sync_usable(sync, stores), "packs/", err);
 }
 
 static int learn(struct tz_sync *sync, struct tz_error *err)
@@ -252,7 +260,7 @@ static int learn(struct tz_sync *sync, struct tz_error *err)
 
     sync->presence.repo = sync->repo;
     if (sync->options->full ? list(sync, tz_sync_usable(sync, all), "", err)
-                            : list_those_behind(sync, err))
+                            : list_packs(sync, err))
         return -1;
     return tz_presence_finish(&sync->presence, err);
 }
@@ -355,7 +363,8 @@ int tz_sync(const struct tz_sync_options *options, struct tz_sync_result *ret, s
         .begun_ns = tz_now(),
     };
 
-    int failed = work(&sync, err);
+    /* A backup that comes next must know what cannot be read where. */
+    int failed = work(&sync, err) || tz_repo_set_reach(options->repo, err);
     result.level = !failed && is_level(&sync);
     tz_sync_tear_down(&sync);
     if (failed)

@@ -61,7 +61,8 @@ int tz_verify(const struct tz_verify_options *options, struct tz_verify_result *
 struct tz_sync_options {
     struct tz_repo *repo;
     const char *from, *to; /* NULL: any, every */
-    bool full;             /* list the stores first instead of trusting the catalog */
+    bool full; /* list the stores first; else the catalog is trusted, but for packs of stores
+                  that are local or lack anything */
     tz_verify_progress_fn *progress;
     void *progress_arg;
 };
@@ -72,7 +73,8 @@ struct tz_sync_result {
     bool level;              /* every store that was meant was looked at and lacks nothing */
 };
 /* Copy what a store lacks from the others, in the order packs, index, keys, heads, seals; every
- * copy is checked by its hash before it is written. */
+ * copy is checked by its hash before it is written.  A store that cannot be listed or written goes
+ * out; a backup that follows knows what it cannot reach (tz_repo_set_reach()). */
 int tz_sync(const struct tz_sync_options *options, struct tz_sync_result *ret,
             struct tz_error *err) TZ_MUST_CHECK;
 

@@ -431,6 +431,77 @@ static void test_condemned(void **state)
     tz_verify_result_clear(&verified);
 }
 
+/* Somebody has deleted packs, of which the catalog heard nothing.  Packs are listed where that
+ * costs no request. */
+static void test_deleted(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    struct tz_sync_result result;
+
+    (void)state;
+    size_t lost = lose(WEST, 0, 1, "packs/");
+    struct faulty_store *faulty = tz_fixture_spoil(repo, WEST);
+    faulty_store_features(faulty, TZ_STORE_RANGES | TZ_STORE_ATOMIC);
+    expect_nothing_to_do(repo, false);
+    assert_int_equal(tz_fixture_count(fixture.west, "packs/"), 0);
+    faulty_store_features(faulty, TZ_STORE_RANGES | TZ_STORE_ATOMIC | TZ_STORE_LOCAL);
+    sync_all(repo, false, &result);
+    assert_int_equal(result.objects, lost);
+    assert_int_equal(result.behind, 0);
+    expect_level(repo);
+}
+
+struct late {
+    uint8_t hash[TZ_HASH_SIZE];
+    const struct tz_repo *repo;
+    unsigned times;
+};
+
+/* Another process puts a pack into folders that were listed already, and the catalog hears of it.
+ */
+static void learn_late(void *arg, unsigned call)
+{
+    struct late *late = arg;
+    TZ_SCOPED(tz_scoped_catalog) struct tz_catalog *catalog = NULL;
+    char name[TZ_NAME_TEXT];
+    int64_t object = 0;
+
+    if (call != FAULTY_LIST || late->times++ > 0)
+        return;
+    tz_name_pack(name, late->hash);
+    MUST(tz_catalog_open(&catalog, fixture.state, late->repo->descriptor.repo_id, err));
+    MUST(tz_catalog_add_object(catalog, name, 1000, &object, err));
+    for (size_t i = 0; i < STORES; i++)
+        MUST(tz_catalog_set_copy(catalog, object, late->repo->store_ids[i], TZ_COPY_PRESENT, err));
+}
+
+/* What the catalog learns after a listing has begun is not missing because that lacks it. */
+static void test_learnt_meanwhile(void **state)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, true);
+    struct late late = {.hash = {1, 2, 3}, .repo = repo};
+    enum tz_copy_state copy = TZ_COPY_UNKNOWN;
+    struct tz_sync_result result;
+    char name[TZ_NAME_TEXT];
+    int64_t object = 0;
+
+    (void)state;
+    struct faulty_store *faulty = tz_fixture_spoil(repo, WEST);
+    faulty_store_features(faulty, TZ_STORE_RANGES | TZ_STORE_ATOMIC | TZ_STORE_LOCAL);
+    faulty_store_hook(faulty, learn_late, &late);
+    sync_all(repo, false, &result);
+    assert_true(late.times > 0);
+    tz_name_pack(name, late.hash);
+    MUST(tz_catalog_find_object(repo->catalog, name, &object, NULL, err));
+    assert_true(object > 0);
+    MUST(tz_catalog_get_copy(repo->catalog, object, repo->store_ids[WEST], &copy, err));
+    assert_int_equal(copy, TZ_COPY_PRESENT);
+    /* The next listing knows better. */
+    sync_all(repo, false, &result);
+    MUST(tz_catalog_get_copy(repo->catalog, object, repo->store_ids[WEST], &copy, err));
+    assert_int_equal(copy, TZ_COPY_MISSING);
+}
+
 /* A store was to give a pack to the other one, and has it no more.  That is a failure only while a
  * generation needs it: otherwise a prune has been at work. */
 static void test_vanished(void **state)
@@ -440,6 +511,9 @@ static void test_vanished(void **state)
     struct tz_sync_result result;
 
     (void)state;
+    /* Its packs are not listed before. */
+    struct faulty_store *far = tz_fixture_spoil(repo, EAST);
+    faulty_store_features(far, TZ_STORE_RANGES | TZ_STORE_ATOMIC);
     list_class(stores[EAST], TZ_NAME_IS_PACK, TZ_PACK_DATA, &list);
     const char *name = list.items[0].name;
     for (unsigned pass = 0; pass < 2; pass++) {
@@ -662,6 +736,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged_source, enter, leave),
         cmocka_unit_test_setup_teardown(test_index_of_damaged, enter, leave),
         cmocka_unit_test_setup_teardown(test_condemned, enter, leave),
+        cmocka_unit_test_setup_teardown(test_deleted, enter, leave),
+        cmocka_unit_test_setup_teardown(test_learnt_meanwhile, enter, leave),
         cmocka_unit_test_setup_teardown(test_vanished, enter, leave),
         cmocka_unit_test_setup_teardown(test_pruned_meanwhile, enter, leave),
         cmocka_unit_test_setup_teardown(test_pruned_late, enter, leave),

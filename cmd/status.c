@@ -96,7 +96,7 @@ static int run(struct tz_context *context, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_session) struct tz_session session = {0};
     TZ_SCOPED(tz_scoped_status) struct tz_status status = {0};
-    const struct tz_repo_options wanted = {.read_only = true};
+    const struct tz_repo_options wanted = {.read_only = true, .offline = true};
     const char *metrics = tz_option_value(context, "prometheus");
     const char *page = tz_option_value(context, "html");
 

@@ -215,6 +215,9 @@ int tz_status_page(const struct tz_status *status, struct tz_buf *out, struct tz
         tz_page_put(&page, "</p></section>\n");
         return tz_page_end(&page);
     }
+    if (status->offline)
+        tz_page_put(&page, "<section class=\"card\"><p>No store could be asked. This is what the"
+                           " catalog of the machine remembers.</p></section>\n");
     tz_page_put(&page, "<h2>Stores</h2>\n<div class=\"cards\">\n");
     for (size_t i = 0; i < status->store_count; i++)
         put_store(&page, &status->stores[i]);

@@ -109,6 +109,7 @@ json_t *tz_status_json(const struct tz_status *status)
     for (size_t i = 0; i < status->store_count; i++)
         if (json_array_append_new(stores, make_store(&status->stores[i])))
             return NULL;
-    return json_pack("{s:o, s:b, s:O, s:O}", "time", tz_json_time(status->now_ns), "ok",
-                     !status->warn, "sources", sources, "stores", stores);
+    return json_pack("{s:o, s:b, s:b, s:O, s:O}", "time", tz_json_time(status->now_ns), "ok",
+                     !status->warn, "offline", status->offline, "sources", sources, "stores",
+                     stores);
 }

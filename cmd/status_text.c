@@ -185,6 +185,8 @@ static void print_store(const struct tz_status_store *store)
 
 void tz_status_print(const struct tz_status *status)
 {
+    if (status->offline)
+        (void)printf("No store could be asked: this is what the catalog remembers.\n\n");
     for (size_t i = 0; i < status->source_count; i++)
         print_source(&status->sources[i]);
     for (size_t i = 0; i < status->store_count; i++)

@@ -162,7 +162,7 @@ static int start(struct tz_mirror *mirror, struct tz_error *err)
             return -1;
         any = any || lane->store;
     }
-    if (!any)
+    if (!any && !(mirror->options.none_will_do && mirror->lanes[0].error.kind != TZ_INVALID))
         return fail_none(mirror, err);
     for (size_t i = 0; i < mirror->count; i++) {
         struct tz_mirror_lane *lane = &mirror->lanes[i];

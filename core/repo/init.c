@@ -192,7 +192,7 @@ int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_R
     struct tz_descriptor descriptor = {.version = TZ_FORMAT_VERSION, .created_ns = tz_now()};
 
     if (tz_make_dirs(options->config->state, 0700, err) || make_secret(options, &unlock, err) ||
-        tz_repo_open_stores(&mirror, options->config, NULL, true, false, err))
+        tz_repo_open_stores(&mirror, options->config, NULL, true, err))
         return -1;
     struct tz_repo repo = {.config = options->config,
                            .mirror = mirror,
@@ -223,10 +223,10 @@ int tz_repo_recover(const struct tz_repo_init_options *options, const struct tz_
                            .lock_fd = -1};
     TZ_SCOPED(tz_scoped_mirror) struct tz_mirror *mirror = NULL;
 
-    if (tz_repo_open_stores(&mirror, options->config, NULL, false, false, err))
+    if (tz_repo_open_stores(&mirror, options->config, NULL, false, err))
         return -1;
     repo.mirror = mirror;
-    int failed = tz_repo_check_stores(&repo, false, err);
+    int failed = tz_repo_check_stores(&repo, NULL, err);
     tz_buf_clear(&repo.descriptor_bytes);
     if (failed)
         return -1;

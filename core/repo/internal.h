@@ -21,6 +21,7 @@ struct tz_repo {
     int lock_fd;
     const char *fill; /* of the options */
     bool soon;        /* of the options */
+    bool offline;     /* no store can be used, and the catalog stands in */
     tz_warn_fn *warn;
     void *warn_arg;
 };
@@ -52,12 +53,14 @@ typedef void tz_repo_visit_fn(void *arg, size_t store);
 int tz_repo_visit_stores(struct tz_repo *repo, tz_repo_visit_fn *visit, void *arg,
                          struct tz_error *err) TZ_MUST_CHECK;
 
-/* stores.c: open the mirror over the configured stores. */
+/* stores.c: open the mirror over the configured stores.  options NULL: none. */
 int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
-                        const char *only_store, bool create, bool read_only,
+                        const struct tz_repo_options *options, bool create,
                         struct tz_error *err) TZ_MUST_CHECK;
-/* Read the descriptors, hold them against each other, put what cannot be used out. */
-int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error *err) TZ_MUST_CHECK;
+/* Read the descriptors, hold them against each other, put what cannot be used out: with offline,
+ * also if that leaves none, which is an error all the same. */
+int tz_repo_check_stores(struct tz_repo *repo, const struct tz_repo_options *options,
+                         struct tz_error *err) TZ_MUST_CHECK;
 /* Every descriptor is damaged: this slot says whose the repository is. */
 int tz_repo_adopt(struct tz_repo *repo, const struct tz_slot_info *slot,
                   struct tz_error *err) TZ_MUST_CHECK;

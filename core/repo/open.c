@@ -34,6 +34,11 @@ struct tz_catalog *tz_repo_catalog(const struct tz_repo *repo)
     return repo->catalog;
 }
 
+bool tz_repo_is_offline(const struct tz_repo *repo)
+{
+    return repo->offline;
+}
+
 int64_t tz_repo_store(const struct tz_repo *repo, size_t i)
 {
     return repo->store_ids[i];
@@ -119,6 +124,19 @@ static const struct tz_config_store *configured(const struct tz_repo *repo, size
     return NULL;
 }
 
+static int number_stores(struct tz_repo *repo, struct tz_error *err)
+{
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
+        const struct tz_config_store *found = configured(repo, i);
+
+        if (tz_catalog_store(
+                repo->catalog, tz_mirror_name(repo->mirror, i), found ? found->url : "",
+                found && found->location ? found->location : "", &repo->store_ids[i], err))
+            return -1;
+    }
+    return 0;
+}
+
 /* A damaged catalog is only a cache: it is put aside and made anew from the stores. */
 static int open_catalog(struct tz_repo *repo, struct tz_error *err)
 {
@@ -135,14 +153,27 @@ static int open_catalog(struct tz_repo *repo, struct tz_error *err)
             tz_catalog_open(&repo->catalog, repo->config->state, repo->descriptor.repo_id, err))
             return -1;
     }
-    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
-        const struct tz_config_store *found = configured(repo, i);
+    return number_stores(repo, err);
+}
 
-        if (tz_catalog_store(
-                repo->catalog, tz_mirror_name(repo->mirror, i), found ? found->url : "",
-                found && found->location ? found->location : "", &repo->store_ids[i], err))
-            return -1;
+/* Without a store nobody can say whose the repository is but the catalog. */
+static int open_offline(struct tz_repo *repo, const struct tz_error *why, struct tz_error *err)
+{
+    const char *state = repo->config->state;
+
+    if (!tz_catalog_whose(state, repo->descriptor.repo_id)) {
+        if (err)
+            *err = *why;
+        return tz_hint(err,
+                       "there is no catalog in '%s' either, which would remember what the "
+                       "stores hold; bring a store back",
+                       state);
     }
+    if (tz_catalog_open(&repo->catalog, state, repo->descriptor.repo_id, err) ||
+        number_stores(repo, err))
+        return tz_while(err, "%s", why->message);
+    repo->offline = true;
+    tz_repo_warn(repo, "%s; going by what the catalog in '%s' remembers", why->message, state);
     return 0;
 }
 
@@ -269,6 +300,22 @@ static int unlock(struct tz_repo *repo, const struct tz_repo_options *options, s
     return tz_catalog_put_aside(repo->config->state, err) || learn(repo, writes, err) ? -1 : 0;
 }
 
+static int open_stores(struct tz_repo *repo, const struct tz_repo_options *options,
+                       struct tz_error *err)
+{
+    struct tz_error why = {0};
+
+    if (tz_repo_open_stores(&repo->mirror, repo->config, options, false, err))
+        return -1;
+    if (!tz_repo_check_stores(repo, options, &why))
+        return 0;
+    if (options->offline && (why.kind == TZ_UNAVAILABLE || why.kind == TZ_NOT_FOUND))
+        return open_offline(repo, &why, err);
+    if (err)
+        *err = why;
+    return -1;
+}
+
 int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = calloc(1, sizeof(*repo));
@@ -285,13 +332,10 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
         return tz_while(err, "make the state directory");
     if (options->exclusive && tz_repo_lock(repo->config, options->purpose, &repo->lock_fd, err))
         return -1;
-    if (tz_repo_open_stores(&repo->mirror, repo->config, options->only_store, false,
-                            options->read_only, err) ||
-        tz_repo_check_stores(repo, options->fill_empty, err))
+    if (open_stores(repo, options, err))
         return -1;
-    if (options->exclusive && options->spool && open_spools(repo, err))
-        return -1;
-    if (unlock(repo, options, err) || set_locks(repo, err))
+    if (!repo->offline && ((options->exclusive && options->spool && open_spools(repo, err)) ||
+                           unlock(repo, options, err) || set_locks(repo, err)))
         return -1;
     *ret = TZ_TAKE(repo);
     return 0;

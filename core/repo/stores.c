@@ -11,11 +11,12 @@
 #define SOON_S       4U
 
 int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
-                        const char *only_store, bool create, bool read_only, struct tz_error *err)
+                        const struct tz_repo_options *options, bool create, struct tz_error *err)
 {
+    const char *only_store = options ? options->only_store : NULL;
     struct tz_store_options stores[TZ_MIRROR_MAX_STORES] = {{0}};
     struct tz_store_s3_options s3[TZ_MIRROR_MAX_STORES];
-    struct tz_mirror_options options = {0};
+    struct tz_mirror_options mirror = {0};
     size_t count = 0;
 
     for (size_t i = 0; i < config->store_count && count < TZ_MIRROR_MAX_STORES; i++) {
@@ -23,7 +24,7 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
         if (only_store && strcmp(only_store, store->name) != 0)
             continue;
         tz_config_store_options(config, store, &stores[count], &s3[count]);
-        stores[count].read_only = read_only;
+        stores[count].read_only = options && options->read_only;
         stores[count].create = create;
         count++;
     }
@@ -31,14 +32,15 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
         return tz_fail(err, TZ_INVALID, "there is no store '%s' in '%s'", only_store, config->file);
     uint64_t pack_size = config->pack_size ? config->pack_size : TZ_PACK_SIZE_USUAL;
     /* One pack on its way to each store; the next one waits in the packer. */
-    options.queue_bytes = pack_size * 3 / 2;
+    mirror.queue_bytes = pack_size * 3 / 2;
     /* Far away it takes several at once to fill the line. */
-    options.remote_queue_bytes = pack_size * REMOTE_PACKS;
-    options.total_queue_bytes = pack_size * TOTAL_PACKS;
-    options.writers = REMOTE_PACKS;
-    options.patience_ms = PATIENCE_MS;
-    options.unordered = "packs/";
-    return tz_mirror_open(ret, stores, count, &options, err);
+    mirror.remote_queue_bytes = pack_size * REMOTE_PACKS;
+    mirror.total_queue_bytes = pack_size * TOTAL_PACKS;
+    mirror.writers = REMOTE_PACKS;
+    mirror.patience_ms = PATIENCE_MS;
+    mirror.unordered = "packs/";
+    mirror.none_will_do = options && options->offline;
+    return tz_mirror_open(ret, stores, count, &mirror, err);
 }
 
 /* What a store says of itself. */
@@ -325,9 +327,12 @@ static int no_repository(const struct look *look, struct tz_error *err)
     return tz_fail(err, TZ_UNAVAILABLE, "no store can be used");
 }
 
-int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error *err)
+int tz_repo_check_stores(struct tz_repo *repo, const struct tz_repo_options *options,
+                         struct tz_error *err)
 {
     struct look look = {.repo = repo};
+    bool fill_empty = options && options->fill_empty;
+    bool offline = options && options->offline;
     size_t count = tz_mirror_count(repo->mirror);
 
     if (read_all(&look, err))
@@ -340,10 +345,11 @@ int tz_repo_check_stores(struct tz_repo *repo, bool fill_empty, struct tz_error 
     for (size_t i = 0; i < count; i++)
         if (look.findings[i] == DAMAGED)
             handle_damaged(&look, i);
-    if (repo->descriptor_bytes.len == 0)
-        return no_repository(&look, err);
-    for (size_t i = 0; i < count; i++)
+    bool found = repo->descriptor_bytes.len > 0;
+    for (size_t i = 0; (found || offline) && i < count; i++)
         if (look.findings[i] == MISSING && handle_missing(repo, i, fill_empty, err))
             return -1;
+    if (!found)
+        return no_repository(&look, err);
     return any_usable(repo) ? 0 : tz_fail(err, TZ_UNAVAILABLE, "no store can be used");
 }

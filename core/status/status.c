@@ -71,7 +71,8 @@ static int judge_sources(struct tz_status *status, const struct tz_config *confi
 int tz_status_collect(struct tz_repo *repo, int64_t now_ns, struct tz_status *ret,
                       struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_status) struct tz_status status = {.now_ns = now_ns};
+    TZ_SCOPED(tz_scoped_status)
+    struct tz_status status = {.now_ns = now_ns, .offline = tz_repo_is_offline(repo)};
 
     if (tz_status_read_sources(&status, repo, err) ||
         judge_sources(&status, tz_repo_config(repo), err) || read_stores(&status, repo, err))

@@ -179,14 +179,55 @@ done
 wait $!
 grep -q '</html>' "$work/read" || fail "nothing came through the pipe"
 
-# When nothing can be found out nothing goes on saying that all is well.
+# Without any store the catalog tells what it remembers.
+tz 0 status --json
+before=$(value '.sources | map([.name, .last_generation_id, .generations, .bytes, .total_stored_bytes])')
+held=$(value '.stores | map([.name, .objects, .bytes])')
+json '.offline == false'
+check_offline() {
+    tz 3 status
+    stdout_has "No store could be asked"
+    stdout_has "wiki (directory): ok"
+    stdout_has "east (tokyo): out of reach"
+    stdout_has "$1"
+    stderr_has "going by what the catalog"
+    tz 3 status --json
+    json '.offline and (.ok | not) and .sources[0].age_seconds != null'
+    json '.stores | all((.reachable | not) and (.why | length > 0))'
+    [ "$(value '.sources | map([.name, .last_generation_id, .generations, .bytes, .total_stored_bytes])')" = "$before" ] ||
+        fail "not the generations of before"
+    [ "$(value '.stores | map([.name, .objects, .bytes])')" = "$held" ] || fail "not what they held"
+    tz 3 status --prometheus "$work/metrics" --html "$work/page.html"
+    grep -qx 'tozai_status_ok 0' "$work/metrics" || fail "the metrics say that all is well"
+    grep -qF 'tozai_store_reachable{store="east",location="tokyo"} 0' "$work/metrics" ||
+        fail "the metrics say that a store is in reach"
+    grep -q '^tozai_source_bytes{source="wiki"} [1-9]' "$work/metrics" || fail "no sizes"
+    grep -q 'look here' "$work/page.html" || fail "the page says that all is well"
+    grep -q 'No store could be asked' "$work/page.html" || fail "the page does not say why"
+    grep -q 'class="point' "$work/page.html" || fail "the page has no recovery points"
+}
 mv "$work/east" "$work/away-east"
 mv "$work/west" "$work/away-west"
+check_offline "No such file or directory"
+# Disks that are not mounted: empty directories.
+mkdir "$work/east" "$work/west"
+check_offline "it holds no repository"
+rmdir "$work/east" "$work/west"
+# No key is asked for.
+mv "$work/key" "$work/no-key"
+tz 3 status
+mv "$work/no-key" "$work/key"
+
+# When nothing can be found out nothing goes on saying that all is well.
+mv "$work/state/catalog.db" "$work/catalog.db"
 tz 1 status --prometheus "$work/metrics" --html "$work/page.html"
 stderr_has "no store can be used"
+stderr_has "there is no catalog in '$work/state' either"
 grep -qx 'tozai_status_ok 0' "$work/metrics" || fail "the metrics know nothing of it"
 grep -q 'look here' "$work/page.html" || fail "the page says that all is well"
 grep -q 'no store can be used' "$work/page.html" || fail "the page does not say why"
+[ ! -e "$work/state/catalog.db" ] || fail "an empty catalog was made"
+mv "$work/catalog.db" "$work/state/catalog.db"
 rm "$work/metrics" "$work/page.html"
 cp "$work/conf" "$work/plain"
 printf '[run]\nprometheus = %s\nhtml = %s\n' "$work/metrics" "$work/page.html" >>"$work/conf"

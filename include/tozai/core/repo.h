@@ -28,6 +28,7 @@ struct tz_repo_options {
     bool
         keyless; /* stores and descriptor only: no keys, and the catalog learns nothing (level.h) */
     bool key_optional; /* keyless if no key opens without a prompt, with a warning */
+    bool offline;      /* if no store can be used, what the catalog remembers will do */
     const char *fill;  /* the only one that fill_empty holds for; NULL: any */
     bool anew;         /* the catalog is to be rebuilt: a damaged one is put aside */
     bool no_prompt;
@@ -48,8 +49,8 @@ int tz_repo_lock(const struct tz_config *config, const char *what, int *ret_fd,
 
 /*
  * Open stores, descriptor, keys and catalog, and learn what is new in the stores.  A missing
- * catalog is made anew from the stores.  Fails if no store can be used, if one is another
- * repository's, or if no key slot opens.
+ * catalog is made anew from the stores.  Fails if no store can be used (but see offline), if one is
+ * another repository's, or if no key slot opens.
  */
 int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options,
                  struct tz_error *err) TZ_MUST_CHECK;
@@ -73,6 +74,8 @@ const struct tz_config *tz_repo_config(const struct tz_repo *repo);
 struct tz_mirror *tz_repo_mirror(const struct tz_repo *repo);
 const struct tz_keys *tz_repo_keys(const struct tz_repo *repo); /* NULL: it is keyless */
 struct tz_catalog *tz_repo_catalog(const struct tz_repo *repo);
+/* No store can be used: there are neither keys nor anything but the catalog, as it was left. */
+bool tz_repo_is_offline(const struct tz_repo *repo);
 /* The catalog's number of mirror store i. */
 int64_t tz_repo_store(const struct tz_repo *repo, size_t i);
 const char *tz_repo_state(const struct tz_repo *repo);

@@ -2,8 +2,8 @@
  * How things stand: what recovery points each source has and when the next is due, what each
  * store holds and lacks.
  *
- * It is read from the catalog, which opening the repository brought up to date; nothing is
- * changed.  Calendars are those of the source's time zone (retention's).
+ * It is read from the catalog, which opening the repository brought up to date, if any store was in
+ * reach; nothing is changed.  Calendars are those of the source's time zone (retention's).
  */
 #ifndef TOZAI_CORE_STATUS_H
 #define TOZAI_CORE_STATUS_H
@@ -85,6 +85,7 @@ struct tz_status {
     size_t source_count;
     struct tz_status_store *stores;
     size_t store_count;
+    bool offline; /* no store could be asked: all of it is what the catalog remembers */
     bool warn; /* a source is overdue or degraded, or a store is out of reach, behind or damaged */
     char unknown[1024]; /* not empty: nothing could be found out, for this reason */
 };

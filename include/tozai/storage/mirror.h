@@ -46,13 +46,14 @@ struct tz_mirror_options {
     unsigned attempts;     /* tries of one operation; 0: 5 */
     unsigned backoff_ms;   /* first pause between tries; 0: 200 */
     unsigned patience_ms;  /* before what has no room is spooled; 0: none at all */
+    bool none_will_do;     /* all stores may be out, but for a wrong setting (TZ_INVALID) */
 };
 
 struct tz_mirror;
 
 /*
  * Open every store.  One that cannot be opened is out from the start (see tz_mirror_error());
- * it is an error only if none can.
+ * it is an error only if none can (but see none_will_do).
  */
 int tz_mirror_open(struct tz_mirror **ret, const struct tz_store_options *stores, size_t count,
                    const struct tz_mirror_options *options, struct tz_error *err) TZ_MUST_CHECK;

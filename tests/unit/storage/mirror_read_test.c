@@ -425,6 +425,39 @@ static void it_is_an_error_if_none_can_be_opened(void **state)
     assert_int_equal(err.kind, TZ_UNAVAILABLE);
 }
 
+static void no_store_at_all_will_do_if_that_is_said(void **state)
+{
+    (void)state;
+    struct tz_mirror_options options = {.none_will_do = true};
+    struct tz_mirror *mirror = NULL;
+    struct tz_error err = {0};
+    struct tz_store_options stores[] = {
+        {.name = "east", .url = "file:///nonexistent/east"},
+        {.name = "west", .url = "file:///nonexistent/west"},
+    };
+    assert_int_equal(tz_mirror_open(&mirror, stores, 2, &options, &err), 0);
+    assert_int_equal(tz_mirror_count(mirror), 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct tz_error why = {0};
+        assert_false(tz_mirror_usable(mirror, i));
+        assert_string_equal(tz_mirror_name(mirror, i), stores[i].name);
+        assert_true(tz_mirror_error(mirror, i, &why));
+        assert_non_null(strstr(why.message, stores[i].name));
+    }
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
+    assert_int_equal(tz_mirror_get(mirror, "tozai", 0, 1, NULL, NULL, &bytes, NULL, NULL, &err),
+                     -1);
+    assert_int_equal(err.kind, TZ_UNAVAILABLE);
+    tz_mirror_free(mirror);
+
+    /* A mistake stays one. */
+    mirror = NULL;
+    stores[0].url = "gopher://east";
+    assert_int_equal(tz_mirror_open(&mirror, stores, 2, &options, &err), -1);
+    assert_int_equal(err.kind, TZ_INVALID);
+    assert_null(mirror);
+}
+
 static void too_many_stores_are_refused_and_freed(void **state)
 {
     (void)state;
@@ -459,6 +492,7 @@ int main(void)
         cmocka_unit_test(threads_may_read_while_one_writes),
         cmocka_unit_test(a_store_that_cannot_be_opened_is_out_from_the_start),
         cmocka_unit_test(it_is_an_error_if_none_can_be_opened),
+        cmocka_unit_test(no_store_at_all_will_do_if_that_is_said),
         cmocka_unit_test(too_many_stores_are_refused_and_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,8 +53,8 @@ void tz_file_error(const struct tz_file_store *store, int number, const char *ve
 /* Is this number no failure but the answer that there is no such object? */
 bool tz_file_missing(const struct tz_file_store *store, int number);
 
-int tz_file_get(void *state, const char *name, uint64_t offset, size_t len, unsigned patience_s,
-                struct tz_buf *out, struct tz_error *err);
+int tz_file_get(void *state, const char *name, uint64_t offset, size_t len,
+                const struct tz_store_patience *patience, struct tz_buf *out, struct tz_error *err);
 int tz_file_put(void *state, const char *name, const void *data, size_t len, bool replace,
                 struct tz_error *err);
 int tz_file_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,

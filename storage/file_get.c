@@ -152,10 +152,10 @@ static int read_paced(struct tz_file_store *store, int fd, uint64_t size, uint64
     return 0;
 }
 
-int tz_file_get(void *state, const char *name, uint64_t offset, size_t len, unsigned patience_s,
-                struct tz_buf *out, struct tz_error *err)
+int tz_file_get(void *state, const char *name, uint64_t offset, size_t len,
+                const struct tz_store_patience *patience, struct tz_buf *out, struct tz_error *err)
 {
-    (void)patience_s; /* no read from a disk can be broken off */
+    (void)patience; /* no read from a disk can be broken off */
     struct tz_file_store *store = state;
     TZ_SCOPED(tz_scoped_fd) int dir = -1;
     TZ_SCOPED(tz_scoped_fd) int fd = -1;

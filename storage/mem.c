@@ -232,10 +232,11 @@ static int read_object(const struct instance *instance, const char *name, uint64
     return tz_buf_append(out, object->data + offset, TZ_MIN(len, left), err);
 }
 
-static int mem_get(void *state, const char *name, uint64_t offset, size_t len, unsigned patience_s,
-                   struct tz_buf *out, struct tz_error *err)
+static int mem_get(void *state, const char *name, uint64_t offset, size_t len,
+                   const struct tz_store_patience *patience, struct tz_buf *out,
+                   struct tz_error *err)
 {
-    (void)patience_s;
+    (void)patience;
     struct instance *instance = state;
     (void)pthread_mutex_lock(&instance->mutex);
     int status = read_object(instance, name, offset, len, out, err);

@@ -3,6 +3,7 @@
 #include "tozai/util/log.h"
 #include "tozai/util/time.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,9 @@
 
 /* A store from which nothing came for so long is left for another one. */
 #define PATIENCE_S 4U
+/* And after that time one that needs so many times as long for the rest of the bytes as another one
+ * for all of them. */
+#define TOO_MANY_TIMES 4.0
 /* Of each store's reason, in the error that names them all. */
 #define REASON_TEXT 300
 
@@ -77,9 +81,48 @@ static size_t order(const struct reading *reading, struct candidate sorted[TZ_MI
     return count;
 }
 
-/* Read, and note how long it took. */
-static int read_timed(struct reading *reading, size_t i, unsigned patience_s, struct tz_error *err)
+/* A read from one store that others could take over. */
+struct attempt {
+    const struct reading *reading;
+    size_t store;
+};
+
+/* How long the best of the others needs for all of it; infinite if none was ever measured. */
+static double expect_elsewhere(const struct attempt *attempt)
 {
+    struct tz_mirror *mirror = attempt->reading->mirror;
+    const int64_t now_ns = tz_monotonic();
+    double best_ns = INFINITY;
+
+    tz_mirror_lock(mirror);
+    for (size_t i = 0; i < mirror->count; i++) {
+        const struct tz_mirror_lane *lane = &mirror->lanes[i];
+        if (i != attempt->store && lane->store && rank(lane, now_ns) < AVOIDED &&
+            lane->pace.rate_measured_ns != 0)
+            best_ns = TZ_MIN(best_ns, tz_mirror_pace_expect(lane, attempt->reading->len, now_ns));
+    }
+    tz_mirror_unlock(mirror);
+    return best_ns;
+}
+
+/* Where the object's length is not known both times are of what was asked for. */
+static bool is_too_slow(void *arg, uint64_t came, int64_t took_ns)
+{
+    const struct attempt *attempt = arg;
+    const size_t len = attempt->reading->len;
+
+    if (took_ns < PATIENCE_S * TZ_SECOND_NS || came >= len)
+        return false;
+    double rest_ns = (double)took_ns / (double)TZ_MAX(came, (uint64_t)1) * (double)(len - came);
+    return rest_ns > TOO_MANY_TIMES * expect_elsewhere(attempt);
+}
+
+/* Read, and note how long it took. */
+static int read_timed(struct reading *reading, size_t i, bool hasty, struct tz_error *err)
+{
+    struct attempt attempt = {.reading = reading, .store = i};
+    const struct tz_store_patience patience = {
+        .still_s = PATIENCE_S, .too_slow = is_too_slow, .arg = &attempt};
     struct tz_mirror *mirror = reading->mirror;
     struct tz_mirror_lane *lane = &mirror->lanes[i];
     size_t before = reading->out->len;
@@ -89,7 +132,7 @@ static int read_timed(struct reading *reading, size_t i, unsigned patience_s, st
     tz_mirror_unlock(mirror);
     int64_t began_ns = tz_monotonic();
     int status = tz_store_get_soon(lane->store, reading->name, reading->offset, reading->len,
-                                   patience_s, reading->out, err);
+                                   hasty ? &patience : NULL, reading->out, err);
     int64_t took_ns = tz_monotonic() - began_ns;
     tz_mirror_lock(mirror);
     tz_mirror_pace_end(lane, reading->len, status ? 0 : reading->out->len - before, took_ns,
@@ -98,11 +141,11 @@ static int read_timed(struct reading *reading, size_t i, unsigned patience_s, st
     return status;
 }
 
-static int read_once(struct reading *reading, size_t i, unsigned patience_s, struct tz_error *err)
+static int read_once(struct reading *reading, size_t i, bool hasty, struct tz_error *err)
 {
     struct tz_buf *out = reading->out;
     size_t before = out->len;
-    if (read_timed(reading, i, patience_s, err))
+    if (read_timed(reading, i, hasty, err))
         return -1;
     size_t came = out->len - before;
     int status = 0;
@@ -147,7 +190,7 @@ static int read_round(struct reading *reading, bool first, size_t *ret_store, st
         /* Only while there is another one to go on with. */
         bool hasty = first && n + 1 < count && sorted[n + 1].rank < AVOIDED;
         struct tz_error why = {0};
-        if (!read_once(reading, i, hasty ? PATIENCE_S : 0, &why)) {
+        if (!read_once(reading, i, hasty, &why)) {
             *ret_store = i;
             return 0;
         }

@@ -181,16 +181,17 @@ int tz_store_replace(struct tz_store *store, const char *name, const void *data,
 int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size_t len,
                  struct tz_buf *out, struct tz_error *err)
 {
-    return tz_store_get_soon(store, name, offset, len, 0, out, err);
+    return tz_store_get_soon(store, name, offset, len, NULL, out, err);
 }
 
 int tz_store_get_soon(struct tz_store *store, const char *name, uint64_t offset, size_t len,
-                      unsigned patience_s, struct tz_buf *out, struct tz_error *err)
+                      const struct tz_store_patience *patience, struct tz_buf *out,
+                      struct tz_error *err)
 {
     if (tz_store_check_name(name, err))
         return -1;
     size_t before = out->len;
-    if (store->driver->get(store->state, name, offset, len, patience_s, out, err)) {
+    if (store->driver->get(store->state, name, offset, len, patience, out, err)) {
         out->len = before;
         return -1;
     }

@@ -48,7 +48,7 @@ enum finding { OUT, GOOD, DAMAGED, MISSING };
 
 struct look {
     struct tz_repo *repo;
-    unsigned patience_s; /* 0: as long as it takes */
+    bool hasty; /* else as long as it takes */
     enum finding findings[TZ_MIRROR_MAX_STORES];
     struct tz_descriptor descriptors[TZ_MIRROR_MAX_STORES]; /* of good ones */
     struct tz_error errors[TZ_MIRROR_MAX_STORES];           /* why it could not be read */
@@ -82,10 +82,11 @@ static int read_descriptor(struct look *look, size_t i, struct tz_error *err)
     TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
     struct tz_store *store = tz_mirror_store(look->repo->mirror, i);
     struct tz_descriptor *ret = &look->descriptors[i];
+    const struct tz_store_patience patience = {.still_s = SOON_S};
     struct tz_error why = {0};
 
-    if (!tz_store_get_soon(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX, look->patience_s, &bytes,
-                           &why) &&
+    if (!tz_store_get_soon(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX,
+                           look->hasty ? &patience : NULL, &bytes, &why) &&
         !tz_descriptor_read(ret, bytes.data, bytes.len, &why))
         return 0;
     if ((why.kind == TZ_NOT_FOUND || why.kind == TZ_CORRUPT) && find_hidden(look->repo, i, ret))
@@ -117,12 +118,12 @@ static bool any_answers(const struct look *look)
 /* Where one store is as good as the other they get little time, unless none of them answers. */
 static int read_all(struct look *look, struct tz_error *err)
 {
-    look->patience_s = look->repo->soon ? SOON_S : 0;
+    look->hasty = look->repo->soon;
     if (tz_repo_visit_stores(look->repo, read_it, look, err))
         return -1;
-    if (look->patience_s == 0 || any_answers(look))
+    if (!look->hasty || any_answers(look))
         return 0;
-    look->patience_s = 0;
+    look->hasty = false;
     return tz_repo_visit_stores(look->repo, read_it, look, err);
 }
 

@@ -64,6 +64,10 @@ struct tz_http_request {
     unsigned timeout_s;
     /* Instead of the options' timeout_s, and with the time it takes to connect; 0: no. */
     unsigned still_s;
+    /* Has the answer taken too long for the bytes of its body that came so far?  Asked a few times
+     * each second by the thread that does input and output; NULL: never. */
+    bool (*too_slow)(void *arg, uint64_t came, int64_t took_ns);
+    void *too_slow_arg;
     bool direct; /* past the proxies of the environment: to services of this machine */
     /* Clearing up: goes on after tz_interrupt_request(). */
     bool uninterrupted;

@@ -165,6 +165,20 @@ static uint64_t count_moved(const struct tz_http_exchange *exchange, bool *ret_c
     return (uint64_t)up + (uint64_t)down + exchange->header_bytes;
 }
 
+static bool is_too_slow(struct tz_http_exchange *exchange, int64_t now_ns)
+{
+    const struct tz_http_request *request = exchange->request;
+    const int64_t took_ns = now_ns - exchange->started_ns;
+    curl_off_t down = 0;
+
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+    if (!request->too_slow || !request->too_slow(request->too_slow_arg, (uint64_t)down, took_ns))
+        return false;
+    (void)tz_fail(&exchange->error, TZ_UNAVAILABLE, "only %llu bytes came in %.0f s",
+                  (unsigned long long)down, (double)took_ns / 1e9);
+    return true;
+}
+
 bool tz_http_exchange_stalled(struct tz_http_exchange *exchange, int64_t now_ns)
 {
     unsigned whole_s = exchange->request->timeout_s, still_s = exchange->request->still_s;
@@ -175,6 +189,8 @@ bool tz_http_exchange_stalled(struct tz_http_exchange *exchange, int64_t now_ns)
         (void)tz_fail(&exchange->error, TZ_UNAVAILABLE, "no complete answer within %u s", whole_s);
         return true;
     }
+    if (is_too_slow(exchange, now_ns))
+        return true;
     bool counted = connected || still_s > 0;
     if (still_s == 0)
         still_s = exchange->common->timeout_s;

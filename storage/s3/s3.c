@@ -373,8 +373,9 @@ static bool right_range(const struct tz_http_response *response, uint64_t offset
     return range && sscanf(range, "bytes %" SCNu64 "-", &begin) == 1 && begin == offset;
 }
 
-static int s3_get(void *state, const char *name, uint64_t offset, size_t len, unsigned patience_s,
-                  struct tz_buf *out, struct tz_error *err)
+static int s3_get(void *state, const char *name, uint64_t offset, size_t len,
+                  const struct tz_store_patience *patience, struct tz_buf *out,
+                  struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
     struct tz_s3_call call = {
@@ -383,7 +384,7 @@ static int s3_get(void *state, const char *name, uint64_t offset, size_t len, un
         .name = name,
         .out = out,
         .max = len,
-        .patience_s = patience_s,
+        .patience = patience,
         .accept = {416},
     };
     uint64_t last = len > UINT64_MAX - offset ? UINT64_MAX : offset + len - 1;

@@ -81,9 +81,9 @@ struct tz_s3_call {
     size_t max;
     /* Statuses beside 2xx that are an answer, no failure: up to four. */
     unsigned accept[4];
-    unsigned patience_s; /* one try, in which nothing may stand still for so long; 0: no */
-    bool clearing_up;    /* goes on after a wish to stop */
-    bool *repeated;      /* set if it was sent more than once; may be NULL */
+    const struct tz_store_patience *patience; /* of the one try; NULL: tried again */
+    bool clearing_up;                         /* goes on after a wish to stop */
+    bool *repeated;                           /* set if it was sent more than once; may be NULL */
 };
 void tz_s3_add_query(struct tz_s3_call *call, const char *name, const char *value);
 void tz_s3_add_header(struct tz_s3_call *call, const char *name, const char *value);

@@ -11,6 +11,7 @@ done
 ln "$work/src/100/a file of which the name is long 1" "$work/src/130/a file of which the name is long 7 link"
 write_config
 tz 0 init
+sleep 0.2 # what changed right before a backup is read again by the next one
 back_up
 # The packs that hold this manifest; the next one shares most of it.
 manifests() {

@@ -42,7 +42,16 @@ for fault in '* . hang' 'GET /packs/ hang 100000' '* . status 503' '* . reset-co
     took_at_most 60 tz 0 restore wiki --target "$work/out" --verify
     same_tree "$work/src" "$work/out"
 done
-# What is slow but moves is no reason to give up.
+# Nor for one that moves, but so slowly that the other one has long given all of it.
+for slow in near far; do
+    rm -rf "$work/out"
+    faults near
+    faults far
+    faults "$slow" 'GET /packs/ rate 20000'
+    took_at_most 60 tz 0 restore wiki --target "$work/out" --verify
+    same_tree "$work/src" "$work/out"
+done
+# Where there is no other, what is slow but moves is no reason to give up.
 faults near 'GET /packs/ rate 5000000'
 faults far 'GET /packs/ status 503'
 rm -rf "$work/out"

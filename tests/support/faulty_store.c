@@ -89,7 +89,8 @@ static int faulty_put(void *state, const char *name, const void *data, size_t le
 }
 
 static int faulty_get(void *state, const char *name, uint64_t offset, size_t len,
-                      unsigned patience_s, struct tz_buf *out, struct tz_error *err)
+                      const struct tz_store_patience *patience, struct tz_buf *out,
+                      struct tz_error *err)
 {
     struct faulty_store *faulty = state;
     struct faulty_plan plan;
@@ -98,7 +99,7 @@ static int faulty_get(void *state, const char *name, uint64_t offset, size_t len
     if (hit && !damage)
         return fault(faulty, &plan, "get", name, err);
     size_t before = out->len;
-    if (tz_store_get_soon(faulty->inner, name, offset, len, patience_s, out, err))
+    if (tz_store_get_soon(faulty->inner, name, offset, len, patience, out, err))
         return -1;
     size_t came = out->len - before;
     if (damage && plan.way == FAULTY_FLIP && came > 0)

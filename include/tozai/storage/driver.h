@@ -42,8 +42,8 @@ struct tz_store_driver {
     /* replace: take the place of an object of that name instead of failing with TZ_EXISTS. */
     int (*put)(void *state, const char *name, const void *data, size_t len, bool replace,
                struct tz_error *err);
-    int (*get)(void *state, const char *name, uint64_t offset, size_t len, unsigned patience_s,
-               struct tz_buf *out, struct tz_error *err);
+    int (*get)(void *state, const char *name, uint64_t offset, size_t len,
+               const struct tz_store_patience *patience, struct tz_buf *out, struct tz_error *err);
     int (*stat)(void *state, const char *name, struct tz_store_stat *ret, struct tz_error *err);
     int (*list)(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
                 struct tz_error *err);

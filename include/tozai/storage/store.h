@@ -110,12 +110,19 @@ int tz_store_replace(struct tz_store *store, const char *name, const void *data,
  */
 int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size_t len,
                  struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
-/*
- * The same by a caller that has another place to read from: it is tried once, and TZ_UNAVAILABLE
- * when nothing has come for patience_s.  0: as tz_store_get().
- */
+/* Of a caller that has another place to read from. */
+struct tz_store_patience {
+    unsigned still_s; /* seconds in which nothing comes */
+    /* Has it taken too long for the bytes that came so far?  Asked a few times each second, on any
+     * thread, which must not wait for the store; NULL: never. */
+    bool (*too_slow)(void *arg, uint64_t came, int64_t took_ns);
+    void *arg;
+};
+/* The same, tried once, and TZ_UNAVAILABLE when patience (borrowed; NULL: as tz_store_get()) is at
+ * its end.  No read from a disk can be broken off. */
 int tz_store_get_soon(struct tz_store *store, const char *name, uint64_t offset, size_t len,
-                      unsigned patience_s, struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
+                      const struct tz_store_patience *patience, struct tz_buf *out,
+                      struct tz_error *err) TZ_MUST_CHECK;
 /* Not existing is an answer, not an error. */
 int tz_store_stat(struct tz_store *store, const char *name, struct tz_store_stat *ret,
                   struct tz_error *err) TZ_MUST_CHECK;

@@ -208,6 +208,37 @@ static void a_request_can_have_a_time_of_its_own(void **state)
     assert_non_null(strstr(err.message, "2 s"));
 }
 
+/* The bytes that had come each time that it was asked; it has enough of the fifth. */
+struct drips {
+    unsigned asked;
+    uint64_t came;
+    int64_t took_ns;
+};
+
+static bool has_enough(void *arg, uint64_t came, int64_t took_ns)
+{
+    struct drips *drips = arg;
+
+    assert_true(came >= drips->came && came <= 1000 && took_ns >= drips->took_ns);
+    *drips = (struct drips){.asked = drips->asked + 1, .came = came, .took_ns = took_ns};
+    return came >= 5;
+}
+
+static void an_answer_that_drips_can_be_left(void **state)
+{
+    struct fixture *f = *state;
+    struct drips drips = {0};
+    const struct tz_http_request request = {.too_slow = has_enough, .too_slow_arg = &drips};
+    struct tz_error err = {0};
+    char url[128];
+
+    (void)snprintf(url, sizeof(url), "%s/drip", http_server_url(f->server));
+    assert_int_equal(kind_of(f->http, url, request, &err), TZ_UNAVAILABLE);
+    assert_in_range(drips.came, 5, 100);
+    assert_true(drips.asked > 1);
+    assert_non_null(strstr(err.message, "bytes came in"));
+}
+
 /* A port on which nobody listens; or, with a backlog that is full, nobody answers. */
 static int bind_port(unsigned *ret_port)
 {
@@ -610,6 +641,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_connection_that_stands_still_is_given_up, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_request_can_have_a_time_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_that_drips_can_be_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_cannot_be_reached_is_unavailable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_handshake_that_stands_still_is_given_up, set_up,
                                         tear_down),

@@ -59,7 +59,7 @@ static const struct tz_key_rule store_keys[] = {
     {.name = "spool", .kind = TZ_VALUE_SIZE, .max = UINT64_MAX},
     {.name = "download_limit", .kind = TZ_VALUE_TEXT, .check = tz_check_limits},
     {.name = "connections", .kind = TZ_VALUE_NUMBER, .min = 1, .max = 256, .fits = TZ_FITS_S3},
-    {.name = "endpoint", .kind = TZ_VALUE_TEXT, .check = tz_check_http_url, .fits = TZ_FITS_S3},
+    {.name = "endpoint", .kind = TZ_VALUE_TEXT, .check = tz_check_endpoint, .fits = TZ_FITS_S3},
     {.name = "region", .kind = TZ_VALUE_TEXT, .check = tz_check_token, .fits = TZ_FITS_S3},
     {.name = "credentials_file", .kind = TZ_VALUE_PATH, .fits = TZ_FITS_S3},
     {.name = "path_style", .kind = TZ_VALUE_BOOL, .fits = TZ_FITS_S3},

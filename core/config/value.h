@@ -37,6 +37,7 @@ bool tz_path_inside(const char *path, const char *directory);
 /* Forms of text; the message never holds the text where it can hold a secret. */
 int tz_check_store_url(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_http_url(char *text, struct tz_error *err) TZ_MUST_CHECK;
+int tz_check_endpoint(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_smtp_url(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_mail(char *text, struct tz_error *err) TZ_MUST_CHECK;
 int tz_check_slot(char *text, struct tz_error *err) TZ_MUST_CHECK;

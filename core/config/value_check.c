@@ -104,6 +104,19 @@ int tz_check_http_url(char *text, struct tz_error *err)
     return 0;
 }
 
+int tz_check_endpoint(char *text, struct tz_error *err)
+{
+    if (tz_check_http_url(text, err))
+        return -1;
+    const char *path = strstr(text, "://") + strlen("://");
+
+    path += strcspn(path, "/?#");
+    if (path[strspn(path, "/")] != '\0')
+        return tz_fail(err, TZ_INVALID,
+                       "this is more than a scheme and a host: a path belongs into 'url'");
+    return 0;
+}
+
 int tz_check_smtp_url(char *text, struct tz_error *err)
 {
     const char *rest = has_prefix(text, "smtps://")  ? text + strlen("smtps://")

@@ -584,10 +584,12 @@ static void urls_must_have_their_form(void **state)
                  "x.conf:2: url: the prefix '/y' has an empty part, '.' or '..'");
     expect_error("[store a]\nurl = s3://abc\nendpoint = s3.example.com\n",
                  "x.conf:3: endpoint: this is not an http:// or https:// URL");
-    expect_error("[store a]\nurl = s3://abc\nendpoint = https://s3.example.com/path\n",
-                 "x.conf:3: endpoint: this is more than a scheme and a host");
-    expect_error("[store a]\nurl = s3://abc\nendpoint = https://s3.example.com?a=b\n",
-                 "x.conf:3: endpoint: this is more than a scheme and a host");
+    expect_error(
+        "[store a]\nurl = s3://abc\nendpoint = https://s3.example.com/path\n",
+        "x.conf:3: endpoint: this is more than a scheme and a host: a path belongs into 'url'");
+    expect_error(
+        "[store a]\nurl = s3://abc\nendpoint = https://s3.example.com?a=b\n",
+        "x.conf:3: endpoint: this is more than a scheme and a host: a path belongs into 'url'");
     expect_error("[notify]\nwebhook = https://\n",
                  "x.conf:2: webhook: this is not an http:// or https:// URL");
     /* What may hold a password is not shown. */

@@ -43,7 +43,8 @@ struct tz_http_exchange {
     bool room_made;
 
     int64_t started_ns, moved_ns;
-    uint64_t moved; /* what had moved then */
+    int64_t asked_ns; /* when it was last asked whether it is too slow */
+    uint64_t moved;   /* what had moved then */
 
     char curl_text[CURL_ERROR_SIZE];
     struct tz_error error; /* its kind TZ_OK: none */

@@ -8,6 +8,7 @@
 #include "tozai/util/banned.h"
 
 #define HEADERS_MAX ((size_t)64 << 10)
+#define ASK_NS      (TZ_SECOND_NS / 5)
 
 static size_t send_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -171,8 +172,12 @@ static bool is_too_slow(struct tz_http_exchange *exchange, int64_t now_ns)
     const int64_t took_ns = now_ns - exchange->started_ns;
     curl_off_t down = 0;
 
+    /* The loop comes by with every piece that arrives. */
+    if (!request->too_slow || now_ns - exchange->asked_ns < ASK_NS)
+        return false;
+    exchange->asked_ns = now_ns;
     (void)curl_easy_getinfo(exchange->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
-    if (!request->too_slow || !request->too_slow(request->too_slow_arg, (uint64_t)down, took_ns))
+    if (!request->too_slow(request->too_slow_arg, (uint64_t)down, took_ns))
         return false;
     (void)tz_fail(&exchange->error, TZ_UNAVAILABLE, "only %llu bytes came in %.0f s",
                   (unsigned long long)down, (double)took_ns / 1e9);

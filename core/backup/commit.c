@@ -13,12 +13,10 @@
 
 /* Store one object everywhere that is still usable; *ret_stores says where it is now. */
 static int put_object(struct tz_repo *repo, const char *name, const struct tz_buf *bytes,
-                      uint32_t mask, uint32_t *ret_stores, int64_t *ret_object,
-                      struct tz_error *err)
+                      uint32_t mask, uint32_t *ret_stores, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_blob) struct tz_blob *blob = NULL;
     struct tz_mirror *mirror = tz_repo_mirror(repo);
-    struct tz_catalog *catalog = tz_repo_catalog(repo);
     struct tz_mirror_result results[TZ_MIRROR_MAX_STORES];
     size_t count;
 
@@ -30,16 +28,41 @@ static int put_object(struct tz_repo *repo, const char *name, const struct tz_bu
         for (size_t i = 0; i < count; i++)
             if (results[i].tag == HEAD_TAG && results[i].stored)
                 *ret_stores |= UINT32_C(1) << results[i].store;
-    if (!*ret_stores)
-        return tz_fail(err, TZ_UNAVAILABLE, "no store took '%s'", name);
-    if (tz_catalog_add_object(catalog, name, bytes->len, ret_object, err))
+    return *ret_stores ? 0 : tz_fail(err, TZ_UNAVAILABLE, "no store took '%s'", name);
+}
+
+/* A head (body: what it says) or a seal that was put into these stores. */
+static int note_object(struct tz_repo *repo, const char *name, uint64_t size, uint32_t stores,
+                       const struct tz_head *head, const struct tz_buf *body, struct tz_error *err)
+{
+    struct tz_catalog *catalog = tz_repo_catalog(repo);
+    int64_t object = 0;
+
+    if (tz_catalog_add_object(catalog, name, size, &object, err))
         return -1;
-    for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
-        bool stored = *ret_stores & UINT32_C(1) << i;
-        if (tz_catalog_set_copy(catalog, *ret_object, tz_repo_store(repo, i),
+    for (size_t i = 0; i < tz_mirror_count(tz_repo_mirror(repo)); i++) {
+        bool stored = stores & UINT32_C(1) << i;
+        if (tz_catalog_set_copy(catalog, object, tz_repo_store(repo, i),
                                 stored ? TZ_COPY_PRESENT : TZ_COPY_MISSING, err) ||
-            (stored && tz_lock_note(repo, *ret_object, i, err)))
+            (stored && tz_lock_note(repo, object, i, err)))
             return -1;
+    }
+    return body ? tz_catalog_add_generation(catalog, head, object, body->data, body->len, err)
+                : tz_catalog_add_seal(catalog, head->id, object, err);
+}
+
+/* All at once: what is known to be in a store is never read again. */
+static int note(struct tz_repo *repo, const char *name, uint64_t size, uint32_t stores,
+                const struct tz_head *head, const struct tz_buf *body, struct tz_error *err)
+{
+    struct tz_catalog *catalog = tz_repo_catalog(repo);
+
+    if (tz_catalog_begin(catalog, err))
+        return -1;
+    if (note_object(repo, name, size, stores, head, body, err) ||
+        tz_catalog_commit(catalog, err)) {
+        tz_catalog_rollback(catalog);
+        return -1;
     }
     return 0;
 }
@@ -127,7 +150,6 @@ static int put_head(struct tz_repo *repo, struct tz_head *head, uint32_t mask, u
     TZ_SCOPED(tz_scoped_buf) struct tz_buf body = {0};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
     char name[TZ_NAME_TEXT], position[TZ_NAME_TEXT];
-    int64_t number = 0;
 
     tz_name_head(name, head->source_id, head->time_ns, head->id);
     size_t len = (size_t)(strrchr(name, '-') - name);
@@ -139,9 +161,9 @@ static int put_head(struct tz_repo *repo, struct tz_head *head, uint32_t mask, u
         tz_sha256(head->id, object.data, object.len, err))
         return -1;
     tz_name_head(name, head->source_id, head->time_ns, head->id);
-    if (put_object(repo, name, &object, mask, ret_stores, &number, err))
+    if (put_object(repo, name, &object, mask, ret_stores, err))
         return -1;
-    return tz_catalog_add_generation(tz_repo_catalog(repo), head, number, body.data, body.len, err);
+    return note(repo, name, object.len, *ret_stores, head, &body, err);
 }
 
 static int put_seal(struct tz_repo *repo, const struct tz_head *head, uint32_t mask,
@@ -149,13 +171,12 @@ static int put_seal(struct tz_repo *repo, const struct tz_head *head, uint32_t m
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf seal = {0};
     char name[TZ_NAME_TEXT];
-    int64_t number = 0;
 
     tz_name_seal(name, head->source_id, head->time_ns, head->id);
     if (tz_seal_write(tz_repo_keys(repo), name, head->id, &seal, err) ||
-        put_object(repo, name, &seal, mask, ret_stores, &number, err))
+        put_object(repo, name, &seal, mask, ret_stores, err))
         return -1;
-    return tz_catalog_add_seal(tz_repo_catalog(repo), head->id, number, err);
+    return note(repo, name, seal.len, *ret_stores, head, NULL, err);
 }
 
 /* Stores that have every pack the head names: only there it may stand. */

@@ -38,29 +38,35 @@ static int write_object(struct tz_pruning *pruning, const struct stone *stone,
     return 0;
 }
 
-/* In every store before the catalog knows of it: what it names is condemned from then on. */
-static int put_stone(struct tz_pruning *pruning, struct stone *stone, struct tz_error *err)
+static int put_and_note(struct tz_pruning *pruning, const struct stone *stone,
+                        struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
     char name[TZ_NAME_TEXT];
     int64_t number = 0;
 
-    if (stone->count == 0)
-        return 0;
     if (write_object(pruning, stone, name, &object, err) ||
-        tz_pruning_put(pruning, name, object.data, object.len, pruning->stores, &number, err) ||
-        tz_pruning_begin(pruning, err))
+        tz_pruning_put(pruning, name, object.data, object.len, pruning->stores, &number, err))
         return -1;
     for (size_t i = 0; i < stone->count; i++)
-        if (tz_catalog_note_tombstone(pruning->catalog, number, stone->hashes[i], err)) {
-            tz_pruning_rollback(pruning);
+        if (tz_catalog_note_tombstone(pruning->catalog, number, stone->hashes[i], err))
             return -1;
-        }
-    stone->count = 0;
-    if (tz_catalog_set_tombstone(pruning->catalog, number, pruning->now_ns, 0, err)) {
+    return tz_catalog_set_tombstone(pruning->catalog, number, pruning->now_ns, 0, err);
+}
+
+/* In every store before the catalog knows of it: what it names is condemned from then on.  The
+ * catalog gets its names with its copies, since a copy that is known is never read again. */
+static int put_stone(struct tz_pruning *pruning, struct stone *stone, struct tz_error *err)
+{
+    if (stone->count == 0)
+        return 0;
+    if (tz_pruning_begin(pruning, err))
+        return -1;
+    if (put_and_note(pruning, stone, err)) {
         tz_pruning_rollback(pruning);
         return -1;
     }
+    stone->count = 0;
     return tz_pruning_commit(pruning, err);
 }
 

@@ -165,21 +165,43 @@ static int is_over(struct tz_pruning *pruning, struct tz_catalog_tombstone *ston
     return 0;
 }
 
+/* Those that are over, first in the list. */
+static int find_over(struct tz_pruning *pruning, struct tz_catalog_tombstone *stones, size_t *count,
+                     struct tz_error *err)
+{
+    size_t over_count = 0;
+
+    for (size_t i = 0; i < *count; i++) {
+        bool over = false;
+        if (is_over(pruning, &stones[i], &over, err))
+            return -1;
+        if (over)
+            stones[over_count++] = stones[i];
+    }
+    *count = over_count;
+    return 0;
+}
+
 int tz_pruning_bury(struct tz_pruning *pruning, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_free) struct tz_catalog_tombstone *stones = NULL;
     size_t count = 0;
 
-    if (tz_catalog_tombstones(pruning->catalog, &stones, &count, err))
+    if (tz_catalog_tombstones(pruning->catalog, &stones, &count, err) ||
+        tz_pruning_begin(pruning, err))
+        return -1;
+    if (find_over(pruning, stones, &count, err)) {
+        tz_pruning_rollback(pruning);
+        return -1;
+    }
+    if (tz_pruning_commit(pruning, err))
         return -1;
     for (size_t i = 0; i < count; i++) {
         const struct tz_pruning_object object = {stones[i].name, pruning->stores};
         int64_t until_ns = 0;
-        bool over = false;
-        if (is_over(pruning, &stones[i], &over, err) ||
-            (over && tz_pruning_locked(pruning, object.name, object.stores, &until_ns, err)))
+        if (tz_pruning_locked(pruning, object.name, object.stores, &until_ns, err))
             return -1;
-        if (over && until_ns == 0 &&
+        if (until_ns == 0 &&
             (tz_pruning_remove(pruning, &object, 1, err) ||
              tz_catalog_remove_object(pruning->catalog, stones[i].object, err)))
             return -1;

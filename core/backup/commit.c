@@ -59,8 +59,7 @@ static int note(struct tz_repo *repo, const char *name, uint64_t size, uint32_t 
 
     if (tz_catalog_begin(catalog, err))
         return -1;
-    if (note_object(repo, name, size, stores, head, body, err) ||
-        tz_catalog_commit(catalog, err)) {
+    if (note_object(repo, name, size, stores, head, body, err) || tz_catalog_commit(catalog, err)) {
         tz_catalog_rollback(catalog);
         return -1;
     }

@@ -38,8 +38,7 @@ static int write_object(struct tz_pruning *pruning, const struct stone *stone,
     return 0;
 }
 
-static int put_and_note(struct tz_pruning *pruning, const struct stone *stone,
-                        struct tz_error *err)
+static int put_and_note(struct tz_pruning *pruning, const struct stone *stone, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
     char name[TZ_NAME_TEXT];

@@ -201,9 +201,8 @@ int tz_pruning_bury(struct tz_pruning *pruning, struct tz_error *err)
         int64_t until_ns = 0;
         if (tz_pruning_locked(pruning, object.name, object.stores, &until_ns, err))
             return -1;
-        if (until_ns == 0 &&
-            (tz_pruning_remove(pruning, &object, 1, err) ||
-             tz_catalog_remove_object(pruning->catalog, stones[i].object, err)))
+        if (until_ns == 0 && (tz_pruning_remove(pruning, &object, 1, err) ||
+                              tz_catalog_remove_object(pruning->catalog, stones[i].object, err)))
             return -1;
     }
     return 0;

@@ -149,9 +149,10 @@ static int delete_of(struct tz_pruning *pruning, int64_t tombstone, struct tz_ca
         if (tz_catalog_condemned_of(pruning->catalog, tombstone, after, batch, TZ_PRUNE_BATCH,
                                     &count, err))
             return -1;
+        if (count == 0)
+            return 0;
         more = count == TZ_PRUNE_BATCH;
-        if (count > 0)
-            memcpy(after, batch[count - 1].name, sizeof(after));
+        memcpy(after, batch[count - 1].name, sizeof(after));
         if (choose(pruning, batch, &count, err) || delete_batch(pruning, batch, count, err))
             return -1;
     }

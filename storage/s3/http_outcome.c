@@ -4,6 +4,7 @@
 #include "tozai/util/time.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "tozai/util/banned.h"
 
@@ -93,8 +94,31 @@ static const struct {
     {CURLE_RECV_ERROR, "CONNECT tunnel failed", CHECK_PROXY},
 };
 
+/* "Failed to connect to 127.0.0.1 port 9 after 0 ms": when that is not the host of the URL, it is
+ * the proxy's. */
+static bool proxy_is_away(const struct tz_http_exchange *exchange, CURLcode code)
+{
+    static const char words[] = "onnect to ";
+    const char *url = NULL, *host = strstr(exchange->curl_text, words);
+
+    if (code != CURLE_COULDNT_CONNECT || !host ||
+        curl_easy_getinfo(exchange->easy, CURLINFO_EFFECTIVE_URL, &url) != CURLE_OK || !url)
+        return false;
+    host += strlen(words);
+    const char *asked = strstr(url, "://");
+    asked = asked ? asked + 3 : url;
+    /* The other one has brackets. */
+    asked += *asked == '[';
+    size_t len = strcspn(host, " ");
+    return strncasecmp(asked, host, len) != 0 || !strchr(":/]?", asked[len]);
+}
+
 static void advise(struct tz_http_exchange *exchange, CURLcode code)
 {
+    if (proxy_is_away(exchange, code)) {
+        (void)tz_hint(&exchange->error, "%s", CHECK_PROXY);
+        return;
+    }
     for (size_t i = 0; i < TZ_COUNT(advice); i++)
         if (advice[i].code == code && strstr(exchange->curl_text, advice[i].part)) {
             (void)tz_hint(&exchange->error, "%s", advice[i].hint);

@@ -132,25 +132,33 @@ static int check_page(const struct page *page, struct tz_error *err)
     return 0;
 }
 
-static int read_page(struct tz_s3_store *store, const char *key_marker, const char *id_marker,
-                     struct page *page, struct tz_error *err)
+struct asking {
+    struct tz_s3_store *store;
+    const char *key_marker, *id_marker;
+    struct page *page;
+};
+
+static int ask_for_page(void *arg, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    const struct asking *asking = arg;
+    struct page *page = asking->page;
     struct tz_s3_call call = {.method = "GET", .verb = "list the uploads in"};
 
+    page_clear(page);
     tz_s3_add_query(&call, "uploads", NULL);
     tz_s3_add_query(&call, "encoding-type", "url");
-    tz_s3_add_query(&call, "prefix", store->prefix);
-    if (key_marker)
-        tz_s3_add_query(&call, "key-marker", key_marker);
-    if (key_marker && id_marker)
-        tz_s3_add_query(&call, "upload-id-marker", id_marker);
-    if (tz_s3_call(store, &call, &response, err))
+    tz_s3_add_query(&call, "prefix", asking->store->prefix);
+    if (asking->key_marker)
+        tz_s3_add_query(&call, "key-marker", asking->key_marker);
+    if (asking->key_marker && asking->id_marker)
+        tz_s3_add_query(&call, "upload-id-marker", asking->id_marker);
+    if (tz_s3_call(asking->store, &call, &response, err))
         return -1;
     page->now_ns = time_of(&response);
     if (tz_xml_read(response.text.data, response.text.len, see_upload, page, err) ||
         check_page(page, err) || decode(page, err))
-        return tz_s3_while(store, &call, err);
+        return tz_s3_while(asking->store, &call, err);
     return 0;
 }
 
@@ -191,8 +199,8 @@ int tz_s3_leftovers(void *state, tz_store_leftover_fn *found, void *arg, struct 
         return tz_fail_nomem(err);
     bool more = true;
     for (unsigned i = 0; more; i++) {
-        page_clear(page);
-        if (read_page(store, key_marker, id_marker, page, err) ||
+        struct asking asking = {store, key_marker, id_marker, page};
+        if (tz_s3_ask_for_page(ask_for_page, &asking, err) ||
             emit_page(store, page, found, arg, err))
             return -1;
         more = page->truncated;

@@ -130,51 +130,56 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
     return 0;
 }
 
-static int ask_for_page(struct tz_s3_store *store, const char *prefix, const char *token,
-                        struct page *page, struct tz_error *err)
+struct asking {
+    struct tz_s3_store *store;
+    const char *prefix, *token;
+    struct page *page;
+};
+
+static int ask_for_page(void *arg, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    const struct asking *asking = arg;
+    struct tz_s3_store *store = asking->store;
+    struct page *page = asking->page;
     struct tz_s3_call call = {.method = "GET", .verb = "list"};
 
+    page_clear(page);
     tz_s3_add_query(&call, "list-type", "2");
     tz_s3_add_query(&call, "encoding-type", "url");
-    tz_s3_add_query(&call, "prefix", prefix);
-    if (token)
-        tz_s3_add_query(&call, "continuation-token", token);
+    tz_s3_add_query(&call, "prefix", asking->prefix);
+    if (asking->token)
+        tz_s3_add_query(&call, "continuation-token", asking->token);
     if (tz_s3_call(store, &call, &response, err))
         return -1;
     if (tz_xml_read(response.text.data, response.text.len, see_element, page, err))
-        return tz_while(err, "list 's3://%s/%s'", store->bucket, prefix);
+        return tz_while(err, "list 's3://%s/%s'", store->bucket, asking->prefix);
     if (!page->whole) {
         (void)tz_fail(err, TZ_CORRUPT, "list 's3://%s/%s': the answer is no listing", store->bucket,
-                      prefix);
+                      asking->prefix);
         return tz_hint(err, TZ_S3_NO_SERVER);
     }
     if (page->truncated ? !page->token : !page->last)
         return tz_fail(err, TZ_CORRUPT,
                        "list 's3://%s/%s': a page says neither that it is the "
                        "last nor how to go on",
-                       store->bucket, prefix);
+                       store->bucket, asking->prefix);
     return 0;
 }
 
-/* No hash comes with a page.  One that was damaged on the way is whole the next time. */
-static int read_page(struct tz_s3_store *store, const char *prefix, const char *token,
-                     struct page *page, struct tz_error *err)
+int tz_s3_ask_for_page(tz_s3_page_fn *ask, void *asking, struct tz_error *err)
 {
     struct tz_error why = {0};
 
-    for (unsigned tries = 1;; tries++) {
-        page_clear(page);
-        if (!ask_for_page(store, prefix, token, page, &why))
-            return 0;
-        if (why.kind != TZ_CORRUPT || tries == PAGE_TRIES)
-            break;
+    for (unsigned tries = 1; ask(asking, &why); tries++) {
+        if (why.kind != TZ_CORRUPT || tries == PAGE_TRIES) {
+            if (err)
+                *err = why;
+            return -1;
+        }
         tz_debug("attempt %u: %s", tries, why.message);
     }
-    if (err)
-        *err = why;
-    return -1;
+    return 0;
 }
 
 /* In place, as forms are encoded: '+' is a space. */
@@ -250,7 +255,9 @@ static int see_token(struct circle *circle, const char *token, bool *ret_round,
 static int list_page(struct listing *listing, const char *prefix, char **token, struct page *page,
                      struct tz_error *err)
 {
-    if (read_page(listing->store, prefix, *token, page, err) || emit_page(listing, page, err))
+    struct asking asking = {listing->store, prefix, *token, page};
+
+    if (tz_s3_ask_for_page(ask_for_page, &asking, err) || emit_page(listing, page, err))
         return -1;
     listing->empty = page->count > 0 ? 0 : listing->empty + 1;
     free(*token);

@@ -177,6 +177,10 @@ int tz_s3_keep_text(char **to, const char *text, struct tz_error *err) TZ_MUST_C
 int tz_s3_read_size(const char *text, uint64_t *ret, struct tz_error *err) TZ_MUST_CHECK;
 int tz_s3_read_time(const char *text, int64_t *ret_ns, struct tz_error *err) TZ_MUST_CHECK;
 bool tz_s3_decode_key(char *key);
+/* Ask for a page of any listing, into an empty page each time: no hash comes with one, and what was
+ * damaged on the way (TZ_CORRUPT) is whole the next time. */
+typedef int tz_s3_page_fn(void *asking, struct tz_error *err);
+int tz_s3_ask_for_page(tz_s3_page_fn *ask, void *asking, struct tz_error *err) TZ_MUST_CHECK;
 
 /* s3.c */
 int tz_s3_remove(void *state, const char *name, struct tz_error *err) TZ_MUST_CHECK;

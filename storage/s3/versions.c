@@ -24,6 +24,7 @@ struct page {
     struct item next;
     char *key_marker, *id_marker;
     bool encoded, truncated;
+    bool whole, last; /* it is such a listing, to its end; it says that nothing follows */
 };
 
 static void item_clear(struct item *item)
@@ -42,7 +43,7 @@ static void page_clear(struct page *page)
     free(page->id_marker);
     page->key_marker = page->id_marker = NULL;
     page->count = 0;
-    page->encoded = page->truncated = false;
+    page->encoded = page->truncated = page->whole = page->last = false;
 }
 
 static void page_free(struct page *page)
@@ -88,6 +89,8 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
     struct page *page = arg;
 
     (void)len;
+    if (strcmp(path, "ListVersionsResult") == 0)
+        page->whole = true;
     if (strncmp(path, root, strlen(root)) != 0)
         return 0;
     path += strlen(root);
@@ -101,9 +104,10 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
         return tz_s3_keep_text(&page->key_marker, text, err);
     if (strcmp(path, "NextVersionIdMarker") == 0)
         return tz_s3_keep_text(&page->id_marker, text, err);
-    if (strcmp(path, "IsTruncated") == 0)
+    if (strcmp(path, "IsTruncated") == 0) {
         page->truncated = strcmp(text, "true") == 0;
-    else if (strcmp(path, "EncodingType") == 0)
+        page->last = strcmp(text, "false") == 0;
+    } else if (strcmp(path, "EncodingType") == 0)
         page->encoded = strcmp(text, "url") == 0;
     return 0;
 }
@@ -121,28 +125,40 @@ static int decode(struct page *page, struct tz_error *err)
     return 0;
 }
 
-static int read_page(struct tz_s3_store *store, const char *prefix, const char *key_marker,
-                     const char *id_marker, struct page *page, struct tz_error *err)
+/* Some servers take it for another listing: that none is in there says nothing. */
+static int check_page(const struct page *page, struct tz_error *err)
+{
+    if (!page->whole)
+        return tz_fail(err, TZ_UNSUPPORTED, "the answer is no list of versions");
+    if (page->truncated ? !page->key_marker : !page->last)
+        return tz_fail(err, TZ_CORRUPT, "a page says neither that it is the last nor how to go on");
+    return 0;
+}
+
+struct asking {
+    struct tz_s3_store *store;
+    const char *prefix, *key_marker, *id_marker;
+    struct page *page;
+};
+
+static int ask_for_page(void *arg, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
+    const struct asking *asking = arg;
     struct tz_s3_call call = {.method = "GET", .verb = "list versions of"};
 
+    page_clear(asking->page);
     tz_s3_add_query(&call, "versions", NULL);
     tz_s3_add_query(&call, "encoding-type", "url");
-    tz_s3_add_query(&call, "prefix", prefix);
-    if (key_marker)
-        tz_s3_add_query(&call, "key-marker", key_marker);
-    if (key_marker && id_marker)
-        tz_s3_add_query(&call, "version-id-marker", id_marker);
-    if (tz_s3_call(store, &call, &response, err) ||
-        tz_xml_read(response.text.data, response.text.len, see_element, page, err) ||
-        decode(page, err))
-        return tz_while(err, "versions in 's3://%s/%s'", store->bucket, prefix);
-    if (page->truncated && !page->key_marker)
-        return tz_fail(err, TZ_CORRUPT,
-                       "versions in 's3://%s/%s': a page says neither that it is the last nor how "
-                       "to go on",
-                       store->bucket, prefix);
+    tz_s3_add_query(&call, "prefix", asking->prefix);
+    if (asking->key_marker)
+        tz_s3_add_query(&call, "key-marker", asking->key_marker);
+    if (asking->key_marker && asking->id_marker)
+        tz_s3_add_query(&call, "version-id-marker", asking->id_marker);
+    if (tz_s3_call(asking->store, &call, &response, err) ||
+        tz_xml_read(response.text.data, response.text.len, see_element, asking->page, err) ||
+        check_page(asking->page, err) || decode(asking->page, err))
+        return tz_while(err, "versions in 's3://%s/%s'", asking->store->bucket, asking->prefix);
     return 0;
 }
 
@@ -189,8 +205,8 @@ int tz_s3_versions(void *state, const char *prefix, tz_store_version_fn *found, 
     if (tz_buf_printf(&key, err, "%s%s", store->prefix, prefix))
         return -1;
     for (bool more = true; more;) {
-        page_clear(page);
-        if (read_page(store, (const char *)key.data, key_marker, id_marker, page, err) ||
+        struct asking asking = {store, (const char *)key.data, key_marker, id_marker, page};
+        if (tz_s3_ask_for_page(ask_for_page, &asking, err) ||
             emit_page(store, page, found, arg, err))
             return -1;
         more = page->truncated;

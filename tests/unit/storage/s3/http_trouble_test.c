@@ -273,6 +273,25 @@ static void who_cannot_be_reached_is_unavailable(void **state)
     }
 }
 
+static void a_proxy_that_is_away_is_named(void **state)
+{
+    struct fixture *f = *state;
+    struct tz_error err = {0};
+    char proxy[128], url[128];
+    unsigned port = 0;
+    TZ_SCOPED(tz_scoped_fd) int fd = bind_port(&port);
+
+    assert_true(fd >= 0); /* it does not listen */
+    (void)snprintf(proxy, sizeof(proxy), "http://localhost:%u", port);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", port);
+    assert_int_equal(setenv("http_proxy", proxy, 1), 0);
+    assert_int_equal(kind_of(f->http, url, (struct tz_http_request){0}, &err), TZ_UNAVAILABLE);
+    assert_int_equal(unsetenv("http_proxy"), 0);
+    assert_non_null(strstr(err.hint, "check the HTTP proxy"));
+    assert_int_equal(kind_of(f->http, url, (struct tz_http_request){0}, &err), TZ_UNAVAILABLE);
+    assert_string_equal(err.hint, "");
+}
+
 /* It listens and its system accepts, but nobody says a word: TLS cannot begin. */
 static void a_handshake_that_stands_still_is_given_up(void **state)
 {
@@ -643,6 +662,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_can_have_a_time_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_answer_that_drips_can_be_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_cannot_be_reached_is_unavailable, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_proxy_that_is_away_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_handshake_that_stands_still_is_given_up, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_request_is_invalid, set_up, tear_down),

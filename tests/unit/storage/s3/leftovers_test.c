@@ -102,6 +102,21 @@ static void pages_are_joined(void **state)
     assert_int_equal(list_page(UPLOADS("")), TZ_OK);
 }
 
+static void damaged_pages_are_asked_for_again(void **state)
+{
+    (void)state;
+    static const char *const pages[] = {
+        UPLOADS(UPLOAD("top/packs/a", "1", "2026-01-02T09:00:00Z") MORE("top/packs/a", "1")),
+        UPLOADS(UPLOAD("top/packs/b", "2", "2026-01-02T09:00:00Z") "<IsTruncated>fal"),
+        UPLOADS(UPLOAD("top/packs/b", "2", "2026-01-02T09:00:00Z") LAST),
+    };
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf lines = {0};
+    struct book book = {.pages = pages, .count = TZ_COUNT(pages)};
+
+    assert_int_equal(list(&book, &lines), TZ_OK);
+    assert_string_equal((const char *)lines.data, "packs/a 1 3\npacks/b 2 3\n");
+}
+
 static void odd_answers_are_errors(void **state)
 {
     (void)state;
@@ -257,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_joined),
+        cmocka_unit_test(damaged_pages_are_asked_for_again),
         cmocka_unit_test(odd_answers_are_errors),
         cmocka_unit_test(a_refusal_says_which_right_is_lacking),
         cmocka_unit_test(what_has_not_moved_is_aborted),

@@ -98,7 +98,7 @@ static int report(void *arg, struct tz_repo *repo, const struct tz_run_result *r
     const struct tz_session session = {.config = running->config, .repo = repo};
 
     tz_clear_line(running->context);
-    if (result->status.outcome == TZ_OUTCOME_OK)
+    if (result->status.outcome == TZ_OUTCOME_OK || status->offline)
         write_status(running, status);
     else if (result->outcome != TZ_OUTCOME_INTERRUPTED)
         write_unknown(running, result->why.message);

@@ -19,9 +19,10 @@ struct tz_repo {
     uint8_t slot[TZ_HASH_SIZE]; /* that opened */
     int64_t store_ids[TZ_MIRROR_MAX_STORES];
     int lock_fd;
-    const char *fill; /* of the options */
-    bool soon;        /* of the options */
-    bool offline;     /* no store can be used, and the catalog stands in */
+    const char *fill;     /* of the options */
+    bool soon;            /* of the options */
+    bool offline;         /* no store can be used, and the catalog stands in */
+    struct tz_error away; /* why */
     tz_warn_fn *warn;
     void *warn_arg;
 };

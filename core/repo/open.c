@@ -39,6 +39,11 @@ bool tz_repo_is_offline(const struct tz_repo *repo)
     return repo->offline;
 }
 
+const struct tz_error *tz_repo_offline_reason(const struct tz_repo *repo)
+{
+    return repo->offline ? &repo->away : NULL;
+}
+
 int64_t tz_repo_store(const struct tz_repo *repo, size_t i)
 {
     return repo->store_ids[i];
@@ -173,6 +178,7 @@ static int open_offline(struct tz_repo *repo, const struct tz_error *why, struct
         number_stores(repo, err))
         return tz_while(err, "%s", why->message);
     repo->offline = true;
+    repo->away = *why;
     tz_repo_warn(repo, "%s; going by what the catalog in '%s' remembers", why->message, state);
     return 0;
 }

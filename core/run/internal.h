@@ -44,8 +44,9 @@ bool tz_run_limit_over(struct tz_run_limit *limit);
 void tz_run_limit_free(struct tz_run_limit *limit);
 TZ_DEFINE_SCOPED(struct tz_run_limit *, tz_scoped_run_limit, tz_run_limit_free)
 
-/* run.c: open the repository, or once more: every store has another chance.  NULL on failure. */
-int tz_run_open(struct tz_run *run, struct tz_error *err) TZ_MUST_CHECK;
+/* run.c: open the repository, or once more: every store has another chance.  NULL on failure.
+ * offline: without any store it is opened, too (tz_repo_options). */
+int tz_run_open(struct tz_run *run, bool offline, struct tz_error *err) TZ_MUST_CHECK;
 /* steps.c */
 /* What a part that failed for this reason is. */
 enum tz_outcome tz_run_outcome_of(const struct tz_error *why);

@@ -78,7 +78,7 @@ void tz_run_prune(struct tz_run *run)
         return;
     tz_run_step(run, "prune");
     bool full = is_full(run);
-    if (full && tz_run_open(run, &why)) {
+    if (full && tz_run_open(run, false, &why)) {
         note_failure(run, &why);
         return;
     }

@@ -79,7 +79,7 @@ void tz_run_note(struct tz_run *run, struct tz_run_part *part, enum tz_outcome o
     result->outcome = TZ_MAX(result->outcome, outcome);
 }
 
-int tz_run_open(struct tz_run *run, struct tz_error *err)
+int tz_run_open(struct tz_run *run, bool offline, struct tz_error *err)
 {
     const struct tz_repo_options wanted = {
         .config = run->config,
@@ -87,6 +87,7 @@ int tz_run_open(struct tz_run *run, struct tz_error *err)
         .warn = run->options->warn,
         .warn_arg = run->options->arg,
         .writes = true,
+        .offline = offline,
         .spool = true, /* tz_run() holds the lock */
     };
 
@@ -95,14 +96,28 @@ int tz_run_open(struct tz_run *run, struct tz_error *err)
     return tz_repo_open(&run->repo, &wanted, err);
 }
 
-static int open_repository(struct tz_run *run, struct tz_status *status)
+/* Nothing can be done, but what the catalog remembers can be shown. */
+static int recall(struct tz_run *run, struct tz_status *after, struct tz_error *err)
+{
+    struct tz_error why = {0};
+
+    if (tz_status_collect(run->repo, tz_now(), after, &why))
+        tz_run_warn(run, "%s", why.message);
+    *err = *tz_repo_offline_reason(run->repo);
+    tz_repo_free(run->repo);
+    run->repo = NULL;
+    return -1;
+}
+
+static int open_repository(struct tz_run *run, struct tz_status *status, struct tz_status *after)
 {
     struct tz_error why = {0};
     int64_t began = tz_monotonic();
 
     tz_run_step(run, "open");
-    if (tz_interrupt_check(&why) || tz_run_open(run, &why) ||
-        tz_status_collect(run->repo, tz_now(), status, &why)) {
+    if (tz_interrupt_check(&why) || tz_run_open(run, true, &why) ||
+        (tz_repo_is_offline(run->repo) ? recall(run, after, &why)
+                                       : tz_status_collect(run->repo, tz_now(), status, &why))) {
         tz_run_note(run, &run->result->open, tz_run_outcome_of(&why), &why);
         return -1;
     }
@@ -155,7 +170,7 @@ static void work(struct tz_run *run, struct tz_status *before, struct tz_status 
                     tz_interrupted() ? TZ_OUTCOME_INTERRUPTED : TZ_OUTCOME_FAILED, &why);
         return;
     }
-    if (open_repository(run, before))
+    if (open_repository(run, before, after))
         return;
     bool recorded = tz_catalog_run_begin(tz_repo_catalog(run->repo), "run", &number, &why) == 0;
     if (!recorded)

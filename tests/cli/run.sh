@@ -121,6 +121,18 @@ configure '[run]' "html = $work/page.html" "prometheus = $work/metrics"
 tz 0 run
 [ -s "$work/page.html" ] || fail "no page"
 [ -s "$work/metrics" ] || fail "no metrics"
+# Without any store they say what the catalog remembers, and that all is not well.
+mv "$work/east" "$work/away-east"
+mv "$work/west" "$work/away-west"
+tz 1 run
+stdout_has "no store can be used"
+mv "$work/away-east" "$work/east"
+mv "$work/away-west" "$work/west"
+grep -qx 'tozai_status_ok 0' "$work/metrics" || fail "the metrics say that all is well"
+grep -q '^tozai_source_bytes{source="wiki"} [1-9]' "$work/metrics" || fail "no sizes"
+grep -q 'No store could be asked' "$work/page.html" || fail "the page does not say why"
+grep -q 'class="point' "$work/page.html" || fail "the page has no recovery points"
+
 configure '[run]' "html = $work/no/page.html" "prometheus = $work/metrics"
 tz 0 run
 stderr_has "write the page"

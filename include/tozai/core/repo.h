@@ -76,6 +76,8 @@ const struct tz_keys *tz_repo_keys(const struct tz_repo *repo); /* NULL: it is k
 struct tz_catalog *tz_repo_catalog(const struct tz_repo *repo);
 /* No store can be used: there are neither keys nor anything but the catalog, as it was left. */
 bool tz_repo_is_offline(const struct tz_repo *repo);
+/* Why it is; borrowed.  NULL: it is not. */
+const struct tz_error *tz_repo_offline_reason(const struct tz_repo *repo);
 /* The catalog's number of mirror store i. */
 int64_t tz_repo_store(const struct tz_repo *repo, size_t i);
 const char *tz_repo_state(const struct tz_repo *repo);

@@ -2,6 +2,7 @@
 
 #include "tozai/core/lock.h"
 #include "tozai/util/file.h"
+#include "tozai/util/log.h"
 #include "tozai/util/time.h"
 
 #include <errno.h>
@@ -76,6 +77,26 @@ static int put_all(struct tz_mirror *mirror, const char *name, const struct tz_b
     return 0;
 }
 
+/* The configuration cannot tell that two hosts are one, or that a disk is mounted twice: what was
+ * just put into the first store, under a name that is random, must not be in the second. */
+static int must_be_apart(struct tz_mirror *mirror, size_t first, size_t second, const char *name,
+                         struct tz_error *err)
+{
+    struct tz_store_stat stat = {0};
+    struct tz_error ignored = {0};
+
+    if (tz_store_stat(tz_mirror_store(mirror, second), name, &stat, err))
+        return tz_while(err, "store '%s'", tz_mirror_name(mirror, second));
+    if (!stat.exists)
+        return 0;
+    /* If it stays the next init removes it. */
+    if (tz_store_remove(tz_mirror_store(mirror, first), name, &ignored))
+        tz_debug("%s", ignored.message);
+    (void)tz_fail(err, TZ_INVALID, "stores '%s' and '%s' are one place under two names",
+                  tz_mirror_name(mirror, first), tz_mirror_name(mirror, second));
+    return tz_hint(err, "give each store a place of its own");
+}
+
 static int put_slot(struct tz_mirror *mirror, const struct tz_keys *keys, const char *label,
                     const struct tz_unlock *unlock, const struct tz_kdf_cost *cost,
                     struct tz_error *err)
@@ -88,7 +109,14 @@ static int put_slot(struct tz_mirror *mirror, const struct tz_keys *keys, const 
         tz_sha256(hash, slot.data, slot.len, err))
         return -1;
     tz_name_key(name, hash);
-    return put_all(mirror, name, &slot, err);
+    for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
+        if (tz_store_put(tz_mirror_store(mirror, i), name, slot.data, slot.len, err))
+            return tz_while(err, "store '%s'", tz_mirror_name(mirror, i));
+        for (size_t k = i + 1; k < tz_mirror_count(mirror); k++)
+            if (must_be_apart(mirror, i, k, name, err))
+                return -1;
+    }
+    return 0;
 }
 
 static int make_secret(const struct tz_repo_init_options *options, struct tz_unlock *ret,

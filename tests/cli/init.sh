@@ -84,3 +84,14 @@ rm -rf east west state2
 sed -i '/^key_file/d' conf
 tz 0 init --key-file "$work/key2"
 stderr_has "put 'key_file = $work/key2' into [repository]"
+
+# One place under two names.
+rm -rf east west state2
+mkdir east
+ln -s "$work/east" "$work/west"
+tz 2 init --key-file "$work/key2"
+stderr_has "stores 'east' and 'west' are one place under two names"
+[ -z "$(find east -type f)" ] || fail "something was left: $(find east -type f)"
+printf '\n[policy]\nallow_same_location = yes\n' >>conf
+tz 2 init --key-file "$work/key2"
+stderr_has "one place under two names"

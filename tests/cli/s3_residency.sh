@@ -109,6 +109,13 @@ region[far]=$abroad
 configure near far
 tz 0 sync
 
+# One bucket of a server that has two names.
+write_s3_config east near
+sed -i "s|^state = .*|state = $work/state-alias|; s|^url = .*|url = s3://$bucket/alias|" "$work/conf"
+tz 2 init
+stderr_has "stores 'east' and 'west' are one place under two names"
+[ -z "$(s3_keys east alias/)" ] || fail "something was left: $(s3_keys east alias/)"
+
 # Two stores in one bucket.
 configure east east 's/^location = west/location = osaka/'
 tz 2 list

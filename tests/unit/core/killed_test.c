@@ -88,6 +88,16 @@ static void prune(void)
     tz_prune_result_clear(&result);
 }
 
+static void synchronize(void)
+{
+    TZ_SCOPED(tz_scoped_repo) struct tz_repo *repo = tz_fixture_open(&fixture, false);
+    const struct tz_sync_options options = {.repo = repo, .full = true};
+    struct tz_sync_result result;
+
+    MUST(tz_sync(&options, &result, err));
+    assert_true(result.level);
+}
+
 /* --- What must hold --- */
 
 static void change(void)
@@ -168,6 +178,20 @@ static void expect_what_the_stores_say(void)
     use_state("state");
 }
 
+/* Half of what the second store holds goes, of every kind. */
+static void lose(void)
+{
+    static const char *const prefixes[] = {"packs/", "index/", "generations/", "tombstones/"};
+    TZ_SCOPED(tz_scoped_store) struct tz_store *store = inside(&fixture, WEST);
+
+    for (size_t i = 0; i < TZ_COUNT(prefixes); i++) {
+        TZ_SCOPED(tz_scoped_listing) struct tz_listing list = {0};
+        MUST(tz_listing_read(&list, store, prefixes[i], err));
+        for (size_t k = changes % 2; k < list.count; k += 2)
+            MUST(tz_store_remove(store, list.items[k].name, err));
+    }
+}
+
 /* The same from the beginning, killed one transaction later each time. */
 static void kill_at_each(void (*victim)(void))
 {
@@ -179,8 +203,12 @@ static void kill_at_each(void (*victim)(void))
         change();
         back_up();
         change();
+        if (victim == synchronize)
+            lose();
         ended = survives(victim, at);
         expect_what_the_stores_say();
+        if (victim == synchronize)
+            synchronize();
         back_up();
         prune();
         tz_fixture_check(&fixture, NULL);
@@ -189,6 +217,7 @@ static void kill_at_each(void (*victim)(void))
     tz_fixture_check(&fixture, "east");
     tz_fixture_check(&fixture, "west");
     expect_what_the_stores_say();
+    assert_int_equal(tz_fixture_compare_stores(&fixture), 0);
 }
 
 static void a_backup(void **state)
@@ -201,6 +230,12 @@ static void a_prune(void **state)
 {
     (void)state;
     kill_at_each(prune);
+}
+
+static void a_sync(void **state)
+{
+    (void)state;
+    kill_at_each(synchronize);
 }
 
 static int enter(void **state)
@@ -234,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_backup, enter, leave),
         cmocka_unit_test_setup_teardown(a_prune, enter, leave),
+        cmocka_unit_test_setup_teardown(a_sync, enter, leave),
     };
 
     return cmocka_run_group_tests_name("killed", tests, NULL, NULL);

@@ -11,7 +11,8 @@ struct tz_run {
     const struct tz_run_options *options;
     const struct tz_config *config;
     struct tz_run_result *result;
-    struct tz_repo *repo; /* NULL before and after */
+    struct tz_repo *repo;    /* NULL before and after */
+    struct tz_repo *offline; /* without any store; the status at the end borrows from it */
 };
 
 /* The value of [section] key, or NULL. */

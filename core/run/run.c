@@ -101,11 +101,10 @@ static int recall(struct tz_run *run, struct tz_status *after, struct tz_error *
 {
     struct tz_error why = {0};
 
-    if (tz_status_collect(run->repo, tz_now(), after, &why))
+    run->offline = TZ_TAKE(run->repo);
+    if (tz_status_collect(run->offline, tz_now(), after, &why))
         tz_run_warn(run, "%s", why.message);
-    *err = *tz_repo_offline_reason(run->repo);
-    tz_repo_free(run->repo);
-    run->repo = NULL;
+    *err = *tz_repo_offline_reason(run->offline);
     return -1;
 }
 
@@ -263,6 +262,7 @@ int tz_run(const struct tz_run_options *options, struct tz_run_result *ret, stru
     tz_run_tell_end(&run);
     int failed = options->report ? options->report(options->arg, run.repo, ret, &after, err) : 0;
     tz_repo_free(run.repo);
+    tz_repo_free(run.offline);
     return failed;
 }
 

@@ -366,6 +366,7 @@ static void leftovers_are_removed_and_the_end_removes_all(void **state)
     /* Freed without a flush: two are being written, the rest is dropped. */
     faulty_store_hold(spooled.fixture.faulty[WEST]);
     put_all(&spooled, "packs/", 0, 10);
+    faulty_store_await(spooled.fixture.faulty[WEST], 1);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, let_go_later, spooled.fixture.faulty[WEST]), 0);
     tz_mirror_free(TZ_TAKE(spooled.fixture.mirror));

@@ -38,14 +38,12 @@ static int write_object(struct tz_pruning *pruning, const struct stone *stone,
     return 0;
 }
 
-static int put_and_note(struct tz_pruning *pruning, const struct stone *stone, struct tz_error *err)
+static int note_stone(struct tz_pruning *pruning, const struct stone *stone, const char *name,
+                      size_t size, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
-    char name[TZ_NAME_TEXT];
     int64_t number = 0;
 
-    if (write_object(pruning, stone, name, &object, err) ||
-        tz_pruning_put(pruning, name, object.data, object.len, pruning->stores, &number, err))
+    if (tz_pruning_note_put(pruning, name, size, pruning->stores, &number, err))
         return -1;
     for (size_t i = 0; i < stone->count; i++)
         if (tz_catalog_note_tombstone(pruning->catalog, number, stone->hashes[i], err))
@@ -57,11 +55,16 @@ static int put_and_note(struct tz_pruning *pruning, const struct stone *stone, s
  * catalog gets its names with its copies, since a copy that is known is never read again. */
 static int put_stone(struct tz_pruning *pruning, struct stone *stone, struct tz_error *err)
 {
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
+    char name[TZ_NAME_TEXT];
+
     if (stone->count == 0)
         return 0;
-    if (tz_pruning_begin(pruning, err))
+    if (write_object(pruning, stone, name, &object, err) ||
+        tz_pruning_put(pruning, name, object.data, object.len, pruning->stores, err) ||
+        tz_pruning_begin(pruning, err))
         return -1;
-    if (put_and_note(pruning, stone, err)) {
+    if (note_stone(pruning, stone, name, object.len, err)) {
         tz_pruning_rollback(pruning);
         return -1;
     }

@@ -52,7 +52,10 @@ static int complete(struct tz_pruning *pruning, const struct tz_catalog_tombston
     if (tz_mirror_get_hashed(pruning->mirror, stone->name, parsed.hash, TZ_OBJECT_MAX, &bytes, NULL,
                              err))
         return -1;
-    return tz_pruning_put(pruning, stone->name, bytes.data, bytes.len, lacking, &object, err);
+    return tz_pruning_put(pruning, stone->name, bytes.data, bytes.len, lacking, err) ||
+                   tz_pruning_note_put(pruning, stone->name, bytes.len, lacking, &object, err)
+               ? -1
+               : 0;
 }
 
 static int is_ripe(struct tz_pruning *pruning, struct tz_catalog_tombstone *stone, bool *ret,

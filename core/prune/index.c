@@ -91,13 +91,25 @@ static int find_mask(struct cleaning *cleaning, const struct tz_catalog_index *i
     return 0;
 }
 
+static int note_body(struct cleaning *cleaning, const char *name, size_t size, struct tz_error *err)
+{
+    struct tz_pruning *pruning = cleaning->pruning;
+    int64_t number = 0;
+
+    if (tz_pruning_note_put(pruning, name, size, cleaning->stores, &number, err))
+        return -1;
+    for (size_t at = 0; at < cleaning->hashes.len; at += TZ_HASH_SIZE)
+        if (tz_catalog_note_index(pruning->catalog, number, cleaning->hashes.data + at, err))
+            return -1;
+    return 0;
+}
+
 static int put_body(struct cleaning *cleaning, struct tz_error *err)
 {
     struct tz_pruning *pruning = cleaning->pruning;
     TZ_SCOPED(tz_scoped_buf) struct tz_buf object = {0};
     uint8_t hash[TZ_HASH_SIZE];
     char name[TZ_NAME_TEXT];
-    int64_t number = 0;
 
     if (cleaning->hashes.len == 0)
         return 0;
@@ -106,12 +118,14 @@ static int put_body(struct cleaning *cleaning, struct tz_error *err)
         tz_sha256(hash, object.data, object.len, err))
         return -1;
     tz_name_index(name, hash);
-    if (tz_pruning_put(pruning, name, object.data, object.len, cleaning->stores, &number, err))
+    if (tz_pruning_put(pruning, name, object.data, object.len, cleaning->stores, err) ||
+        tz_pruning_begin(pruning, err))
         return -1;
-    for (size_t at = 0; at < cleaning->hashes.len; at += TZ_HASH_SIZE)
-        if (tz_catalog_note_index(pruning->catalog, number, cleaning->hashes.data + at, err))
-            return -1;
-    return 0;
+    if (note_body(cleaning, name, object.len, err)) {
+        tz_pruning_rollback(pruning);
+        return -1;
+    }
+    return tz_pruning_commit(pruning, err);
 }
 
 static int remove_old(struct cleaning *cleaning, struct tz_error *err)
@@ -133,13 +147,7 @@ static int remove_old(struct cleaning *cleaning, struct tz_error *err)
 
 static int finish(struct cleaning *cleaning, struct tz_error *err)
 {
-    if (tz_pruning_begin(cleaning->pruning, err))
-        return -1;
-    if (put_body(cleaning, err)) {
-        tz_pruning_rollback(cleaning->pruning);
-        return -1;
-    }
-    if (tz_pruning_commit(cleaning->pruning, err) || remove_old(cleaning, err))
+    if (put_body(cleaning, err) || remove_old(cleaning, err))
         return -1;
     cleaning->old_count = 0;
     tz_buf_reset(&cleaning->body);
@@ -258,9 +266,12 @@ static int level(struct cleaning *cleaning, const struct tz_catalog_index *index
                        &why) ||
         tz_index_read(body.data, body.len, see_pack, &having, &why))
         return tz_check_is_fatal(why.kind) ? tz_check_pass(err, &why) : 0;
-    return having.stores ? tz_pruning_put(pruning, index->name, bytes.data, bytes.len,
-                                          having.stores, &object, err)
-                         : 0;
+    if (!having.stores)
+        return 0;
+    return tz_pruning_put(pruning, index->name, bytes.data, bytes.len, having.stores, err) ||
+                   tz_pruning_note_put(pruning, index->name, bytes.len, having.stores, &object, err)
+               ? -1
+               : 0;
 }
 
 static int clean(struct cleaning *cleaning, struct tz_error *err)

@@ -36,10 +36,14 @@ static int put_everywhere(struct tz_pruning *pruning, const char *name, const vo
 }
 
 int tz_pruning_put(struct tz_pruning *pruning, const char *name, const void *data, size_t len,
-                   uint32_t stores, int64_t *ret_object, struct tz_error *err)
+                   uint32_t stores, struct tz_error *err)
 {
-    if (!pruning->options->dry_run && put_everywhere(pruning, name, data, len, stores, err))
-        return -1;
+    return pruning->options->dry_run ? 0 : put_everywhere(pruning, name, data, len, stores, err);
+}
+
+int tz_pruning_note_put(struct tz_pruning *pruning, const char *name, size_t len, uint32_t stores,
+                        int64_t *ret_object, struct tz_error *err)
+{
     if (tz_catalog_add_object(pruning->catalog, name, len, ret_object, err))
         return -1;
     for (size_t i = 0; i < tz_mirror_count(pruning->mirror); i++)

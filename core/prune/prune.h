@@ -37,9 +37,12 @@ int tz_pruning_commit(struct tz_pruning *pruning, struct tz_error *err) TZ_MUST_
 void tz_pruning_rollback(struct tz_pruning *pruning);
 
 /* objects.c: changes of the stores; a dry run leaves them out. */
-/* Put an object into every store of the mask, all or failure, and note it. */
+/* Put an object into every store of the mask, all or failure.  Then note it, in one transaction
+ * with what it says: the catalog is not kept locked while a store takes its time. */
 int tz_pruning_put(struct tz_pruning *pruning, const char *name, const void *data, size_t len,
-                   uint32_t stores, int64_t *ret_object, struct tz_error *err) TZ_MUST_CHECK;
+                   uint32_t stores, struct tz_error *err) TZ_MUST_CHECK;
+int tz_pruning_note_put(struct tz_pruning *pruning, const char *name, size_t len, uint32_t stores,
+                        int64_t *ret_object, struct tz_error *err) TZ_MUST_CHECK;
 /* Remove at most TZ_PRUNE_BATCH objects from the stores that each has a bit for. */
 struct tz_pruning_object {
     const char *name;

@@ -77,7 +77,7 @@ struct tz_run_options {
     tz_warn_fn *warn;
     void *arg; /* of all of these */
     /* While the repository is still open: for what the result means.  repo NULL: it could not be
-     * opened. */
+     * opened; the status is then what the catalog remembers (offline), or nothing. */
     int (*report)(void *arg, struct tz_repo *repo, const struct tz_run_result *result,
                   const struct tz_status *status, struct tz_error *err);
 };

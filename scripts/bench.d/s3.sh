@@ -105,6 +105,16 @@ s3_received() {
     awk '{ sum += $5 } END { printf "%.0f\n", sum }' "$work/requests-$1"
 }
 
+# Every request that the proxies saw since their logs were emptied was held up.
+s3_delayed() {
+    local side
+    for side in east west; do
+        [ -s "$work/requests-$side" ] || die "no request went through the proxy of $side"
+        ! awk '$6 != "delay"' "$work/requests-$side" | grep -q . ||
+            die "a request through the proxy of $side was not held up"
+    done
+}
+
 # s3_judge WHAT VALUE LIMIT: at most.
 s3_judge() {
     awk -v what="$1" -v value="$2" -v limit="$3" 'BEGIN {
@@ -186,12 +196,14 @@ run_s3() {
     local near=$wall
     s3_restore 'restore through a proxy' near
     local near_restore=$wall
-    s3_rules '.* .* delay 0.2'
+    s3_rules '* .* delay 0.2'
     s3_config far yes east west
+    for side in east west; do : >"$work/requests-$side"; done
     s3_run 'backup, 200 ms for each request' far backup
     s3_judge 'backup with 200 ms by without, wall' "$(ratio "$wall" "$near")" 1.2
     s3_judge 'peak memory of it, MiB' "$peak" 200
     s3_restore 'restore, 200 ms for each request' far
+    s3_delayed
     s3_judge 'restore with 200 ms by without, wall' "$(ratio "$wall" "$near_restore")" 1.2
     s3_judge 'peak memory of it, MiB' "$peak" 200
     s3_rules

@@ -88,6 +88,8 @@ class Rule:
             words.pop()
         if len(words) < 3 or words[2] not in FAULTS:
             raise RuleError("METHOD PATH_REGEX FAULT is needed")
+        if not re.fullmatch(r"\*|[A-Z]+", words[0]):
+            raise RuleError("no method is called %s" % words[0])
         self.method, self.path = words[0], re.compile(words[1])
         needed, more = FAULTS[words[2]]
         given = words[3:]

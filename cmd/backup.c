@@ -97,6 +97,7 @@ static int start(struct run *run, struct tz_error *err)
         .exclusive = true,
         .writes = !tz_option_given(context, "dry-run"),
         .spool = true,
+        .any_order = true,
     };
 
     if (read_tags(run, err) || tz_context_config(context, &config, err) ||

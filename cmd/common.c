@@ -29,7 +29,13 @@ int tz_session_open(struct tz_session *ret, struct tz_context *context,
 int tz_session_open_operator(struct tz_session *ret, struct tz_context *context,
                              const char *purpose, struct tz_error *err)
 {
-    const struct tz_repo_options wanted = {.need_operator = true, .purpose = purpose, .soon = true};
+    const struct tz_repo_options wanted = {
+        .need_operator = true,
+        .purpose = purpose,
+        .soon = true,
+        .any_order = true,
+        .likely = context->argument_count > 0 ? context->arguments[0] : NULL,
+    };
 
     return tz_session_open(ret, context, &wanted, err);
 }

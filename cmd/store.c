@@ -72,7 +72,7 @@ static int add(struct tz_context *context, const char *name, json_t **ret, struc
     TZ_SCOPED(tz_scoped_progress) struct tz_progress *progress = NULL;
     const struct tz_repo_options opening = {
         .exclusive = true, .writes = true, .fill_empty = true, .keyless = true, .fill = name};
-    struct tz_level_options wanted = {.store = name, .progress = show_progress};
+    struct tz_level_options wanted = {.store = name, .apart = true, .progress = show_progress};
     struct tz_level_result result = {0};
 
     if (tz_session_open(&session, context, &opening, err) ||

@@ -54,11 +54,11 @@ void tz_file_error(const struct tz_file_store *store, int number, const char *ve
 bool tz_file_missing(const struct tz_file_store *store, int number);
 
 int tz_file_get(void *state, const char *name, uint64_t offset, size_t len,
-                const struct tz_store_patience *patience, struct tz_buf *out, struct tz_error *err);
+                const struct tz_store_terms *terms, struct tz_buf *out, struct tz_error *err);
 int tz_file_put(void *state, const char *name, const void *data, size_t len, bool replace,
                 struct tz_error *err);
-int tz_file_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
-                 struct tz_error *err);
+int tz_file_list(void *state, const char *prefix, const struct tz_store_terms *terms,
+                 tz_store_found_fn *found, void *arg, struct tz_error *err);
 /* file_temporary.c: what crashed puts left behind.  Remove that of long ago, as far as it is
  * possible. */
 void tz_file_clean_temporary(struct tz_file_store *store);

@@ -153,9 +153,9 @@ static int read_paced(struct tz_file_store *store, int fd, uint64_t size, uint64
 }
 
 int tz_file_get(void *state, const char *name, uint64_t offset, size_t len,
-                const struct tz_store_patience *patience, struct tz_buf *out, struct tz_error *err)
+                const struct tz_store_terms *terms, struct tz_buf *out, struct tz_error *err)
 {
-    (void)patience; /* no read from a disk can be broken off */
+    (void)terms; /* no read from a disk can be broken off */
     struct tz_file_store *store = state;
     TZ_SCOPED(tz_scoped_fd) int dir = -1;
     TZ_SCOPED(tz_scoped_fd) int fd = -1;

@@ -184,12 +184,14 @@ static int walk_names(struct walk *walk, int fd, size_t len, struct tz_error *er
     return 0;
 }
 
-int tz_file_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
-                 struct tz_error *err)
+int tz_file_list(void *state, const char *prefix, const struct tz_store_terms *terms,
+                 tz_store_found_fn *found, void *arg, struct tz_error *err)
 {
     struct walk walk = {.store = state, .prefix = prefix, .found = found, .arg = arg};
     const char *base = NULL;
     int fd = -1;
+
+    (void)terms; /* no read from a disk can be broken off */
     int number = tz_file_open_parent(walk.store, prefix, false, &base, &fd);
     if (number && number != ENOENT && number != ENOTDIR)
         return tz_file_fail(walk.store, number, "list", prefix, err);

@@ -233,10 +233,9 @@ static int read_object(const struct instance *instance, const char *name, uint64
 }
 
 static int mem_get(void *state, const char *name, uint64_t offset, size_t len,
-                   const struct tz_store_patience *patience, struct tz_buf *out,
-                   struct tz_error *err)
+                   const struct tz_store_terms *terms, struct tz_buf *out, struct tz_error *err)
 {
-    (void)patience;
+    (void)terms;
     struct instance *instance = state;
     (void)pthread_mutex_lock(&instance->mutex);
     int status = read_object(instance, name, offset, len, out, err);
@@ -283,11 +282,13 @@ static bool next_name(struct instance *instance, const char *prefix,
 }
 
 /* Nothing is locked while found() runs: it may read from the store. */
-static int mem_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
-                    struct tz_error *err)
+static int mem_list(void *state, const char *prefix, const struct tz_store_terms *terms,
+                    tz_store_found_fn *found, void *arg, struct tz_error *err)
 {
     char name[TZ_STORE_NAME_MAX + 1] = "";
     struct tz_store_stat stat;
+
+    (void)terms;
     while (next_name(state, prefix, name, &stat))
         if (tz_store_name_valid(name) && found(arg, name, &stat, err))
             return -1;

@@ -48,8 +48,11 @@ struct tz_mirror_pace {
     double latency_ns, ns_per_byte;                /* means */
     int64_t latency_measured_ns, rate_measured_ns; /* by tz_monotonic(); 0: never */
     unsigned asked;                                /* reads on their way */
-    uint64_t asked_bytes;                          /* of them */
-    int64_t avoid_ns, avoid_until_ns;              /* a read could not reach it */
+    unsigned moving;                               /* of them, whose bytes come */
+    int64_t moving_ns, since_ns;      /* time in which some were, up to the last change of it */
+    uint64_t moved_bytes;             /* of reads that ended in that time */
+    uint64_t asked_bytes;             /* of them */
+    int64_t avoid_ns, avoid_until_ns; /* a read could not reach it */
 };
 
 /* One store and its writer threads. */
@@ -111,12 +114,19 @@ int tz_mirror_spool_read(struct tz_mirror_item *item, struct tz_error *err) TZ_M
 /* Remove the file, if there is one. */
 void tz_mirror_spool_drop(struct tz_mirror_item *item);
 
-/* Locked, all three.  In which time a read of len bytes from there is likely to come. */
+/* Locked, all of them.  In which time a read of len bytes from there is likely to come. */
 double tz_mirror_pace_expect(const struct tz_mirror_lane *lane, size_t len, int64_t now_ns);
 void tz_mirror_pace_begin(struct tz_mirror_lane *lane, size_t len);
-/* The read has ended after so long, with so many bytes; not reached: the store did not answer. */
-void tz_mirror_pace_end(struct tz_mirror_lane *lane, size_t len, size_t came, int64_t duration_ns,
-                        bool reached);
+/* How a read went. */
+struct tz_mirror_sample {
+    size_t len, came; /* bytes that were asked for, and that came */
+    int64_t took_ns;  /* the store's time */
+    int64_t first_ns; /* of it, until the first byte; 0: the store does not say */
+    bool reached;     /* the store did answer */
+};
+/* The bytes of one more read come, or (begun false) of one less. */
+void tz_mirror_pace_move(struct tz_mirror_lane *lane, bool begun);
+void tz_mirror_pace_end(struct tz_mirror_lane *lane, const struct tz_mirror_sample *sample);
 
 /* The writer thread; arg is the lane. */
 void *tz_mirror_write_lane(void *arg);

@@ -19,11 +19,7 @@
 
 struct reading {
     struct tz_mirror *mirror;
-    const char *name;
-    uint64_t offset;
-    size_t len;
-    tz_mirror_accept_fn *accept;
-    void *arg;
+    const struct tz_mirror_request *request;
     struct tz_buf *out;
     uint32_t failed; /* bits of stores that were not out and failed */
     /* Of each store that was asked. */
@@ -70,7 +66,7 @@ static size_t order(const struct reading *reading, struct candidate sorted[TZ_MI
         const struct candidate fresh = {
             .store = i,
             .rank = rank(lane, now_ns),
-            .expected_ns = tz_mirror_pace_expect(lane, reading->len, now_ns),
+            .expected_ns = tz_mirror_pace_expect(lane, reading->request->len, now_ns),
         };
         size_t at = count++;
         for (; at > 0 && is_better(&fresh, &sorted[at - 1]); at--)
@@ -81,10 +77,15 @@ static size_t order(const struct reading *reading, struct candidate sorted[TZ_MI
     return count;
 }
 
-/* A read from one store that others could take over. */
+/* A read from one store, which others could take over if it is hasty. */
 struct attempt {
     const struct reading *reading;
     size_t store;
+    int64_t began_ns;
+    int64_t first_ns;   /* until the first byte came; 0: it did not */
+    int64_t no_room_ns; /* since when it waits for room; 0: it does not */
+    int64_t waited_ns;  /* for room, before */
+    bool moving;        /* there is room, and the bytes come */
 };
 
 /* How long the best of the others needs for all of it; infinite if none was ever measured. */
@@ -99,7 +100,8 @@ static double expect_elsewhere(const struct attempt *attempt)
         const struct tz_mirror_lane *lane = &mirror->lanes[i];
         if (i != attempt->store && lane->store && rank(lane, now_ns) < AVOIDED &&
             lane->pace.rate_measured_ns != 0)
-            best_ns = TZ_MIN(best_ns, tz_mirror_pace_expect(lane, attempt->reading->len, now_ns));
+            best_ns = TZ_MIN(best_ns,
+                             tz_mirror_pace_expect(lane, attempt->reading->request->len, now_ns));
     }
     tz_mirror_unlock(mirror);
     return best_ns;
@@ -109,34 +111,75 @@ static double expect_elsewhere(const struct attempt *attempt)
 static bool is_too_slow(void *arg, uint64_t came, int64_t took_ns)
 {
     const struct attempt *attempt = arg;
-    const size_t len = attempt->reading->len;
+    const size_t len = attempt->reading->request->len;
 
+    if (attempt->no_room_ns != 0)
+        return false;
+    took_ns -= attempt->waited_ns;
     if (took_ns < PATIENCE_S * TZ_SECOND_NS || came >= len)
         return false;
     double rest_ns = (double)took_ns / (double)TZ_MAX(came, (uint64_t)1) * (double)(len - came);
     return rest_ns > TOO_MANY_TIMES * expect_elsewhere(attempt);
 }
 
+/* The store has begun to answer: may it go on? */
+static bool has_room(void *arg, struct tz_buf *out, size_t len)
+{
+    struct attempt *attempt = arg;
+    const struct reading *reading = attempt->reading;
+    const struct tz_mirror_request *request = reading->request;
+    struct tz_mirror_lane *lane = &reading->mirror->lanes[attempt->store];
+    int64_t now_ns = tz_monotonic();
+
+    if (attempt->moving)
+        return true;
+    if (attempt->first_ns == 0)
+        attempt->first_ns = now_ns - attempt->began_ns;
+    if (request->room && !request->room(request->arg, out, len)) {
+        attempt->no_room_ns = attempt->no_room_ns ? attempt->no_room_ns : now_ns;
+        return false;
+    }
+    if (attempt->no_room_ns != 0)
+        attempt->waited_ns = now_ns - attempt->no_room_ns;
+    attempt->no_room_ns = 0;
+    attempt->moving = true;
+    tz_mirror_lock(reading->mirror);
+    tz_mirror_pace_move(lane, true);
+    tz_mirror_unlock(reading->mirror);
+    return true;
+}
+
 /* Read, and note how long it took. */
 static int read_timed(struct reading *reading, size_t i, bool hasty, struct tz_error *err)
 {
+    const struct tz_mirror_request *request = reading->request;
     struct attempt attempt = {.reading = reading, .store = i};
-    const struct tz_store_patience patience = {
-        .still_s = PATIENCE_S, .too_slow = is_too_slow, .arg = &attempt};
+    const struct tz_store_terms terms = {.once = hasty,
+                                         .still_s = hasty ? PATIENCE_S : 0,
+                                         .too_slow = hasty ? is_too_slow : NULL,
+                                         .room = has_room,
+                                         .arg = &attempt};
     struct tz_mirror *mirror = reading->mirror;
     struct tz_mirror_lane *lane = &mirror->lanes[i];
     size_t before = reading->out->len;
 
     tz_mirror_lock(mirror);
-    tz_mirror_pace_begin(lane, reading->len);
+    tz_mirror_pace_begin(lane, request->len);
     tz_mirror_unlock(mirror);
-    int64_t began_ns = tz_monotonic();
-    int status = tz_store_get_soon(lane->store, reading->name, reading->offset, reading->len,
-                                   hasty ? &patience : NULL, reading->out, err);
-    int64_t took_ns = tz_monotonic() - began_ns;
+    attempt.began_ns = tz_monotonic();
+    int status = tz_store_get_with(lane->store, request->name, request->offset, request->len,
+                                   &terms, reading->out, err);
+    const struct tz_mirror_sample sample = {
+        .len = request->len,
+        .came = status ? 0 : reading->out->len - before,
+        .took_ns = tz_monotonic() - attempt.began_ns - attempt.waited_ns,
+        .first_ns = attempt.first_ns,
+        .reached = !status || err->kind != TZ_UNAVAILABLE,
+    };
     tz_mirror_lock(mirror);
-    tz_mirror_pace_end(lane, reading->len, status ? 0 : reading->out->len - before, took_ns,
-                       !status || err->kind != TZ_UNAVAILABLE);
+    tz_mirror_pace_end(lane, &sample);
+    if (attempt.moving)
+        tz_mirror_pace_move(lane, false);
     tz_mirror_unlock(mirror);
     return status;
 }
@@ -149,11 +192,12 @@ static int read_once(struct reading *reading, size_t i, bool hasty, struct tz_er
         return -1;
     size_t came = out->len - before;
     int status = 0;
-    if (reading->accept)
-        status = reading->accept(reading->arg, out->data ? out->data + before : NULL, came, err);
-    else if (came != reading->len)
-        status = tz_fail(err, TZ_CORRUPT, "get '%s': %zu bytes instead of %zu", reading->name, came,
-                         reading->len);
+    if (reading->request->accept)
+        status = reading->request->accept(reading->request->arg,
+                                          out->data ? out->data + before : NULL, came, err);
+    else if (came != reading->request->len)
+        status = tz_fail(err, TZ_CORRUPT, "get '%s': %zu bytes instead of %zu",
+                         reading->request->name, came, reading->request->len);
     if (status)
         out->len = before;
     return status;
@@ -240,7 +284,7 @@ static int fail_all(struct reading *reading, struct tz_error *err)
                             reading->mirror->lanes[i].name, reading->reasons[i]);
         len = TZ_MIN(len + (size_t)TZ_MAX(more, 0), sizeof(text) - 1);
     }
-    return tz_fail(err, worst(reading), "no store gives '%s': %s", reading->name, text);
+    return tz_fail(err, worst(reading), "no store gives '%s': %s", reading->request->name, text);
 }
 
 /* How often those that could not be reached may be asked; 0 if there are none. */
@@ -275,19 +319,11 @@ static int read_with_retries(struct reading *reading, size_t *ret_store, struct 
     }
 }
 
-int tz_mirror_get(struct tz_mirror *mirror, const char *name, uint64_t offset, size_t len,
-                  tz_mirror_accept_fn *accept, void *arg, struct tz_buf *out, size_t *ret_store,
-                  uint32_t *ret_failed, struct tz_error *err)
+int tz_mirror_read(struct tz_mirror *mirror, const struct tz_mirror_request *request,
+                   struct tz_buf *out, size_t *ret_store, uint32_t *ret_failed,
+                   struct tz_error *err)
 {
-    struct reading reading = {
-        .mirror = mirror,
-        .name = name,
-        .offset = offset,
-        .len = len,
-        .accept = accept,
-        .arg = arg,
-        .out = out,
-    };
+    struct reading reading = {.mirror = mirror, .request = request, .out = out};
     size_t store = 0;
     int status = read_with_retries(&reading, &store, err);
     if (ret_failed)
@@ -295,6 +331,16 @@ int tz_mirror_get(struct tz_mirror *mirror, const char *name, uint64_t offset, s
     if (!status && ret_store)
         *ret_store = store;
     return status;
+}
+
+int tz_mirror_get(struct tz_mirror *mirror, const char *name, uint64_t offset, size_t len,
+                  tz_mirror_accept_fn *accept, void *arg, struct tz_buf *out, size_t *ret_store,
+                  uint32_t *ret_failed, struct tz_error *err)
+{
+    const struct tz_mirror_request request = {
+        .name = name, .offset = offset, .len = len, .accept = accept, .arg = arg};
+
+    return tz_mirror_read(mirror, &request, out, ret_store, ret_failed, err);
 }
 
 struct wanted {

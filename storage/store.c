@@ -181,17 +181,16 @@ int tz_store_replace(struct tz_store *store, const char *name, const void *data,
 int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size_t len,
                  struct tz_buf *out, struct tz_error *err)
 {
-    return tz_store_get_soon(store, name, offset, len, NULL, out, err);
+    return tz_store_get_with(store, name, offset, len, NULL, out, err);
 }
 
-int tz_store_get_soon(struct tz_store *store, const char *name, uint64_t offset, size_t len,
-                      const struct tz_store_patience *patience, struct tz_buf *out,
-                      struct tz_error *err)
+int tz_store_get_with(struct tz_store *store, const char *name, uint64_t offset, size_t len,
+                      const struct tz_store_terms *terms, struct tz_buf *out, struct tz_error *err)
 {
     if (tz_store_check_name(name, err))
         return -1;
     size_t before = out->len;
-    if (store->driver->get(store->state, name, offset, len, patience, out, err)) {
+    if (store->driver->get(store->state, name, offset, len, terms, out, err)) {
         out->len = before;
         return -1;
     }
@@ -213,10 +212,17 @@ int tz_store_stat(struct tz_store *store, const char *name, struct tz_store_stat
 int tz_store_list(struct tz_store *store, const char *prefix, tz_store_found_fn *found, void *arg,
                   struct tz_error *err)
 {
+    return tz_store_list_with(store, prefix, NULL, found, arg, err);
+}
+
+int tz_store_list_with(struct tz_store *store, const char *prefix,
+                       const struct tz_store_terms *terms, tz_store_found_fn *found, void *arg,
+                       struct tz_error *err)
+{
     if (!skip_directories(prefix))
         return tz_fail(err, TZ_INVALID, "no object name begins with '%.*s'", TZ_STORE_NAME_MAX,
                        prefix);
-    return store->driver->list(store->state, prefix, found, arg, err);
+    return store->driver->list(store->state, prefix, terms, found, arg, err);
 }
 
 int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *err)

@@ -541,7 +541,7 @@ static int finish(struct run *run, uint32_t *ret_stores, struct tz_error *err)
     struct tz_packer_stats stats;
 
     if (store_warnings(run, err) || tz_manifest_finish(run->manifest, head, err) ||
-        tz_packer_flush(run->packer, err))
+        tz_packer_flush_packs(run->packer, err))
         return -1;
     stats = tz_packer_stats(run->packer);
     head->new_bytes = stats.new_bytes;
@@ -550,7 +550,7 @@ static int finish(struct run *run, uint32_t *ret_stores, struct tz_error *err)
     if (run->options->dry_run)
         return 0;
     if (collect_packs(run, err) ||
-        tz_backup_commit(run->repo, head, ret_stores, &run->condemned, err))
+        tz_backup_commit(run->repo, run->packer, head, ret_stores, &run->condemned, err))
         return -1;
     /* The generation stands: a cache that cannot be written does not take it back. */
     struct tz_error why = {0};

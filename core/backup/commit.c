@@ -232,8 +232,8 @@ static int condemned(bool *ret, struct tz_error *err)
     return tz_hint(err, "run the backup again: it stores them anew");
 }
 
-int tz_backup_commit(struct tz_repo *repo, struct tz_head *head, uint32_t *ret_stores,
-                     bool *ret_condemned, struct tz_error *err)
+int tz_backup_commit(struct tz_repo *repo, struct tz_packer *packer, struct tz_head *head,
+                     uint32_t *ret_stores, bool *ret_condemned, struct tz_error *err)
 {
     uint32_t whole = 0, with_head = 0;
     bool good = false;
@@ -243,6 +243,8 @@ int tz_backup_commit(struct tz_repo *repo, struct tz_head *head, uint32_t *ret_s
         return tz_while(err, "second look");
     if (!good)
         return condemned(ret_condemned, err);
+    if (packer && tz_packer_flush(packer, err))
+        return -1;
     if (head->locked_until_ns && tz_lock_extend(repo, head, err))
         return tz_while(err, "extend locks");
     if (whole_stores(repo, head, &whole, err) || put_head(repo, head, whole, &with_head, err) ||

@@ -134,9 +134,10 @@ int tz_block_tags(const uint8_t key[TZ_KEY_SIZE], const uint8_t *data, size_t bl
 
 bool tz_pack_is_bad(const int64_t *bad_packs, size_t count, uint64_t pack);
 
-/* The last steps: looks, head, seal (commit.c).  *ret_condemned: it failed because a prune has
- * condemned packs that the head names. */
-int tz_backup_commit(struct tz_repo *repo, struct tz_head *head, uint32_t *ret_stores,
-                     bool *ret_condemned, struct tz_error *err) TZ_MUST_CHECK;
+/* The last steps: looks, head, seal (commit.c).  What the packer (NULL: nothing) has on its way is
+ * flushed before the head.  *ret_condemned: it failed because a prune has condemned packs that the
+ * head names. */
+int tz_backup_commit(struct tz_repo *repo, struct tz_packer *packer, struct tz_head *head,
+                     uint32_t *ret_stores, bool *ret_condemned, struct tz_error *err) TZ_MUST_CHECK;
 
 #endif

@@ -182,6 +182,18 @@ static int copy_all(struct level *level, struct tz_error *err)
                : 0;
 }
 
+/* What had something before it was to be filled may be another one, by another name. */
+static int check_apart(struct level *level, struct tz_error *err)
+{
+    struct tz_repo *repo = level->repo;
+
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
+        if ((tz_sync_usable(&level->sync, level->sync.targets) & ~repo->filled & TZ_STORE_BIT(i)) &&
+            tz_repo_check_apart(repo, i, err))
+            return -1;
+    return 0;
+}
+
 /* A store that was asked for by name must be usable. */
 static int choose_one(struct level *level, const char *name, uint32_t *ret, struct tz_error *err)
 {
@@ -249,7 +261,7 @@ int tz_level(const struct tz_level_options *options, struct tz_level_result *ret
 
     int failed = choose(&level, err) || tz_pool_new(&level.sync.pool, TZ_SYNC_READERS, err);
     uint32_t out_before = level.sync.out;
-    failed = failed || copy_all(&level, err);
+    failed = failed || (options->apart && check_apart(&level, err)) || copy_all(&level, err);
     if (!failed)
         tz_sync_report(&level.sync, true);
     tz_sync_tear_down(&level.sync);

@@ -37,7 +37,7 @@ static const char s3_text[] =
     "# storage_class = STANDARD_IA\n"
     "# sse = aws:kms                    # none, AES256 or aws:kms: the server encrypts, too\n"
     "# sse_kms_key_id = alias/tozai\n"
-    "# connections = 12\n";
+    "# connections = 32\n";
 
 static const char limits_text[] = "# timeout = 60s\n"
                                   "# upload_limit = 20M, 08:00-20:00 2M    # a second\n"

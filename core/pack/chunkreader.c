@@ -112,6 +112,23 @@ static struct cached *find_cached(struct tz_chunk_reader *reader, int64_t pack, 
     return oldest;
 }
 
+/* If it came while the repository was opened, and is good. */
+static bool open_likely(struct tz_chunk_reader *reader, struct tz_buf *plain,
+                        const struct tz_catalog_pack *pack, const uint8_t key[TZ_KEY_SIZE],
+                        uint32_t frame, const struct tz_frame_info *info)
+{
+    struct tz_error ignored = {0};
+
+    tz_buf_reset(plain);
+    if (!tz_repo_take_likely(reader->repo, pack->hash, info, &reader->sealed) ||
+        tz_buf_reserve(plain, info->plain_len, &ignored) ||
+        tz_frame_open(reader->opener, pack->header, key, frame, info, reader->sealed.data,
+                      plain->data, &ignored))
+        return false;
+    plain->len = info->plain_len;
+    return true;
+}
+
 static int load_frame(struct tz_chunk_reader *reader, struct cached *slot, int64_t number,
                       uint32_t frame, struct tz_error *err)
 {
@@ -126,7 +143,9 @@ static int load_frame(struct tz_chunk_reader *reader, struct cached *slot, int64
         tz_catalog_get_frame(catalog, number, frame, &info, err) ||
         tz_pack_header_open(tz_repo_keys(reader->repo), pack.header, key, err))
         return -1;
-    int rc = tz_frame_fetch(tz_repo_mirror(reader->repo), reader->opener, &pack, key, frame, &info,
+    int rc = 0;
+    if (!open_likely(reader, &slot->plain, &pack, key, frame, &info))
+        rc = tz_frame_fetch(tz_repo_mirror(reader->repo), reader->opener, &pack, key, frame, &info,
                             &reader->sealed, &slot->plain, &failed, err);
     tz_wipe(key, sizeof(key));
     if (rc)

@@ -317,7 +317,7 @@ int tz_packer_add(struct tz_packer *packer, unsigned number, const uint8_t id[TZ
     return 0;
 }
 
-int tz_packer_flush(struct tz_packer *packer, struct tz_error *err)
+int tz_packer_flush_packs(struct tz_packer *packer, struct tz_error *err)
 {
     if (packer->dry_run)
         return 0;
@@ -330,7 +330,12 @@ int tz_packer_flush(struct tz_packer *packer, struct tz_error *err)
     while (packer->first)
         if (collect(packer, err))
             return -1;
-    if (tz_packer_land(packer, true, err) || tz_packer_write_index(packer, err))
+    return tz_packer_land(packer, true, err) || tz_packer_write_index(packer, err) ? -1 : 0;
+}
+
+int tz_packer_flush(struct tz_packer *packer, struct tz_error *err)
+{
+    if (tz_packer_flush_packs(packer, err))
         return -1;
-    return tz_packer_land(packer, true, err);
+    return packer->dry_run ? 0 : tz_packer_land(packer, true, err);
 }

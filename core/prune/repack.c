@@ -283,7 +283,7 @@ static int write_head(struct repacking *repacking, struct tz_prune_generation *g
     if (tz_pruning_load_head(pruning, generation->id, &head, err) || set_tags(&head, err))
         return -1;
     if (set_packs(repacking, &head, &why) ||
-        tz_backup_commit(pruning->repo, &head, &stores, &condemned, &why)) {
+        tz_backup_commit(pruning->repo, NULL, &head, &stores, &condemned, &why)) {
         if (!condemned && why.kind != TZ_CORRUPT)
             return tz_check_pass(err, &why);
         tz_repo_warn(pruning->repo, "a generation of '%s' keeps its packs for now: %s",

@@ -26,6 +26,7 @@ int tz_repo_split_point(const char *text, char **ret_source, char **ret_point, s
 
 struct search {
     struct tz_repo *repo;
+    bool guess;         /* not asking which store has it */
     const char *prefix; /* of an id, or NULL */
     int64_t time_ns;    /* newest at or before, or INT64_MAX */
     bool any_source;    /* the source has generations */
@@ -60,9 +61,9 @@ static int look(void *arg, const struct tz_generation *generation, struct tz_err
 {
     struct search *search = arg;
     char hex[TZ_HASH_TEXT];
-    bool there = false;
+    bool there = generation->seal_object != 0;
 
-    if (is_there(search->repo, generation, &there, err))
+    if (!search->guess && is_there(search->repo, generation, &there, err))
         return -1;
     if (!there)
         return 0;
@@ -127,10 +128,10 @@ static int load(struct tz_repo *repo, const uint8_t id[TZ_HASH_SIZE], struct tz_
     return 0;
 }
 
-int tz_repo_find(struct tz_repo *repo, const char *source, const char *point, struct tz_head *ret,
-                 struct tz_error *err)
+static int find(struct tz_repo *repo, bool guess, const char *source, const char *point,
+                struct tz_head *ret, struct tz_error *err)
 {
-    struct search search = {.repo = repo, .time_ns = INT64_MAX};
+    struct search search = {.repo = repo, .guess = guess, .time_ns = INT64_MAX};
 
     if (is_id_prefix(point))
         search.prefix = point;
@@ -148,4 +149,21 @@ int tz_repo_find(struct tz_repo *repo, const char *source, const char *point, st
         return tz_fail(err, TZ_INVALID, "'%s' is the beginning of %u generations of '%s'", point,
                        search.found, source);
     return load(repo, search.id, ret, err);
+}
+
+int tz_repo_find(struct tz_repo *repo, const char *source, const char *point, struct tz_head *ret,
+                 struct tz_error *err)
+{
+    return find(repo, false, source, point, ret, err);
+}
+
+int tz_repo_guess(struct tz_repo *repo, const char *text, struct tz_head *ret, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_free) char *source = NULL;
+    TZ_SCOPED(tz_scoped_free) char *point = NULL;
+
+    return tz_repo_split_point(text, &source, &point, err) ||
+                   find(repo, true, source, point, ret, err)
+               ? -1
+               : 0;
 }

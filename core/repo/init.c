@@ -77,11 +77,12 @@ static int put_all(struct tz_mirror *mirror, const char *name, const struct tz_b
     return 0;
 }
 
-/* The configuration cannot tell that two hosts are one, or that a disk is mounted twice: what was
- * just put into the first store, under a name that is random, must not be in the second. */
-static int must_be_apart(struct tz_mirror *mirror, size_t first, size_t second, const char *name,
+/* What was just put into the first store, under a name that is random, must not be in the
+ * second. */
+static int must_be_apart(const struct tz_repo *repo, size_t first, size_t second, const char *name,
                          struct tz_error *err)
 {
+    struct tz_mirror *mirror = repo->mirror;
     struct tz_store_stat stat = {0};
     struct tz_error ignored = {0};
 
@@ -92,28 +93,26 @@ static int must_be_apart(struct tz_mirror *mirror, size_t first, size_t second, 
     /* If it stays the next init removes it. */
     if (tz_store_remove(tz_mirror_store(mirror, first), name, &ignored))
         tz_debug("%s", ignored.message);
-    (void)tz_fail(err, TZ_INVALID, "stores '%s' and '%s' are one place under two names",
-                  tz_mirror_name(mirror, first), tz_mirror_name(mirror, second));
-    return tz_hint(err, "give each store a place of its own");
+    return tz_repo_one_place(repo, first, second, err);
 }
 
-static int put_slot(struct tz_mirror *mirror, const struct tz_keys *keys, const char *label,
+static int put_slot(struct tz_repo *repo, const struct tz_keys *keys, const char *label,
                     const struct tz_unlock *unlock, const struct tz_kdf_cost *cost,
                     struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf slot = {0};
-    uint8_t hash[TZ_HASH_SIZE];
+    struct tz_mirror *mirror = repo->mirror;
     char name[TZ_NAME_TEXT];
 
     if (tz_slot_seal(keys, TZ_ROLE_OPERATOR, label, unlock, cost, &slot, err) ||
-        tz_sha256(hash, slot.data, slot.len, err))
+        tz_sha256(repo->slot, slot.data, slot.len, err))
         return -1;
-    tz_name_key(name, hash);
+    tz_name_key(name, repo->slot);
     for (size_t i = 0; i < tz_mirror_count(mirror); i++) {
         if (tz_store_put(tz_mirror_store(mirror, i), name, slot.data, slot.len, err))
             return tz_while(err, "store '%s'", tz_mirror_name(mirror, i));
         for (size_t k = i + 1; k < tz_mirror_count(mirror); k++)
-            if (must_be_apart(mirror, i, k, name, err))
+            if (must_be_apart(repo, i, k, name, err))
                 return -1;
     }
     return 0;
@@ -154,6 +153,17 @@ static bool is_local(const struct tz_repo *repo, size_t i)
     return tz_store_features(tz_mirror_store(repo->mirror, i)) & TZ_STORE_LOCAL;
 }
 
+/* The first catalog, but for local stores only it would say nothing. */
+static int open_catalog(struct tz_repo *repo, struct tz_error *err)
+{
+    if (repo->catalog)
+        return 0;
+    return tz_catalog_open(&repo->catalog, repo->config->state, repo->descriptor.repo_id, err) ||
+                   tz_catalog_note_slot(repo->catalog, true, repo->slot, err)
+               ? -1
+               : 0;
+}
+
 /* What the stores do is found out at once, by whoever may do most.  A later run can do it, too. */
 static void probe_stores(struct tz_repo *repo)
 {
@@ -163,8 +173,7 @@ static void probe_stores(struct tz_repo *repo)
         struct tz_probe probe;
         if (is_local(repo, i))
             continue;
-        if ((!repo->catalog && tz_catalog_open(&repo->catalog, repo->config->state,
-                                               repo->descriptor.repo_id, &why)) ||
+        if (open_catalog(repo, &why) ||
             tz_repo_probe(repo->config, tz_mirror_store(repo->mirror, i), &probe, &why) ||
             tz_repo_set_probe(repo, i, &probe, &why))
             tz_repo_warn(repo, "%s", why.message);
@@ -232,7 +241,7 @@ int tz_repo_init(const struct tz_repo_init_options *options, uint8_t ret_id[TZ_R
     tz_random(descriptor.repo_id, sizeof(descriptor.repo_id));
     if (tz_keys_create(&keys, descriptor.repo_id, err) ||
         tz_descriptor_write(&descriptor, &bytes, err) ||
-        put_slot(mirror, keys, "operator", &unlock, &options->cost, err) ||
+        put_slot(&repo, keys, "operator", &unlock, &options->cost, err) ||
         put_all(mirror, TZ_NAME_DESCRIPTOR, &bytes, err))
         return -1;
     repo.descriptor = descriptor;
@@ -262,7 +271,7 @@ int tz_repo_recover(const struct tz_repo_init_options *options, const struct tz_
         return tz_fail(err, TZ_KEY, "the paper copy belongs to another repository");
     if (need_all(mirror, err))
         return -1;
-    return put_slot(mirror, keys, "recovered", unlock, &options->cost, err);
+    return put_slot(&repo, keys, "recovered", unlock, &options->cost, err);
 }
 
 int tz_repo_add_slot(struct tz_repo *repo, enum tz_role role, const char *label,

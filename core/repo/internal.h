@@ -9,24 +9,6 @@
 #define DESCRIPTOR_MAX 4096
 #define SLOT_MAX       65536
 
-struct tz_repo {
-    const struct tz_config *config;
-    struct tz_mirror *mirror;
-    struct tz_keys *keys;
-    struct tz_catalog *catalog;
-    struct tz_descriptor descriptor;
-    struct tz_buf descriptor_bytes;
-    uint8_t slot[TZ_HASH_SIZE]; /* that opened */
-    int64_t store_ids[TZ_MIRROR_MAX_STORES];
-    int lock_fd;
-    const char *fill;     /* of the options */
-    bool soon;            /* of the options */
-    bool offline;         /* no store can be used, and the catalog stands in */
-    struct tz_error away; /* why */
-    tz_warn_fn *warn;
-    void *warn_arg;
-};
-
 /* One object of a listing. */
 struct tz_listed {
     char name[TZ_NAME_TEXT];
@@ -36,6 +18,52 @@ struct tz_listing {
     struct tz_listed *items;
     size_t count, cap;
 };
+/* What a store lists of all that is small: tombstones, and the rest in the order of names. */
+struct tz_small {
+    struct tz_listing tombstones, others;
+};
+
+/* Answers of a far store that nobody has taken yet. */
+struct tz_ahead {
+    bool asked;
+    bool descriptor_taken, small_taken;
+    struct tz_buf descriptor;
+    struct tz_error descriptor_error;
+    struct tz_buf slot; /* empty: it did not come */
+    struct tz_small small;
+    struct tz_error tombstones_error, others_error;
+};
+
+/* A frame that is likely to be read first. */
+struct tz_likely {
+    uint8_t pack[TZ_HASH_SIZE];
+    struct tz_frame_info frame;
+    struct tz_buf bytes; /* empty: it did not come */
+};
+
+struct tz_repo {
+    const struct tz_config *config;
+    struct tz_mirror *mirror;
+    struct tz_keys *keys;
+    struct tz_catalog *catalog;
+    struct tz_descriptor descriptor;
+    struct tz_buf descriptor_bytes;
+    uint8_t slot[TZ_HASH_SIZE];       /* that opened */
+    uint8_t usual_slot[TZ_HASH_SIZE]; /* that opened last time, as the catalog says */
+    struct tz_ahead ahead[TZ_MIRROR_MAX_STORES];
+    uint32_t filled;  /* stores that had nothing when they were opened */
+    int64_t ahead_ns; /* when the last of them had come */
+    struct tz_likely likely;
+    int64_t store_ids[TZ_MIRROR_MAX_STORES];
+    int lock_fd;
+    const char *fill;     /* of the options */
+    bool soon, any_order; /* of the options */
+    bool offline;         /* no store can be used, and the catalog stands in */
+    struct tz_error away; /* why */
+    tz_warn_fn *warn;
+    void *warn_arg;
+};
+
 void tz_listing_clear(struct tz_listing *listing);
 static inline TZ_UNUSED void tz_scoped_listing(struct tz_listing *listing)
 {
@@ -45,6 +73,46 @@ int tz_listing_add(struct tz_listing *listing, const char *name, uint64_t size,
                    struct tz_error *err) TZ_MUST_CHECK;
 int tz_listing_read(struct tz_listing *listing, struct tz_store *store, const char *prefix,
                     struct tz_error *err) TZ_MUST_CHECK;
+int tz_listing_read_with(struct tz_listing *listing, struct tz_store *store, const char *prefix,
+                         const struct tz_store_terms *terms, struct tz_error *err) TZ_MUST_CHECK;
+void tz_small_clear(struct tz_small *small);
+/* refresh.c.  soon: the store gets little time (soon.c).  Tombstones before heads and packs, as the
+ * protocol demands (design.md). */
+int tz_small_read(struct tz_small *small, struct tz_store *store, bool soon,
+                  struct tz_error *err) TZ_MUST_CHECK;
+/* The halves, where the order does not matter. */
+int tz_small_read_tombstones(struct tz_small *small, struct tz_store *store, bool soon,
+                             struct tz_error *err) TZ_MUST_CHECK;
+int tz_small_read_others(struct tz_small *small, struct tz_store *store, bool soon,
+                         struct tz_error *err) TZ_MUST_CHECK;
+
+/*
+ * soon.c: soon is for what another store may do as well.  One that is silent for 4 s is given up
+ * then; what fails at once (a reset, a 503) is tried twice more.
+ */
+typedef int tz_soon_fn(void *arg, const struct tz_store_terms *terms, struct tz_error *err);
+int tz_repo_try(bool soon, tz_soon_fn *try, void *arg, struct tz_error *err) TZ_MUST_CHECK;
+/* At most max bytes of an object, which take the place of what stands in ret. */
+int tz_repo_get_small(struct tz_store *store, const char *name, size_t max, bool soon,
+                      struct tz_buf *ret, struct tz_error *err) TZ_MUST_CHECK;
+
+/*
+ * ahead.c: what is asked of every far store before anything can be done.  Descriptor, key slot and
+ * listings need nothing of each other, and each answer takes a way there and back: all of it is
+ * asked at once.  An answer is taken once; false, and whoever wants it asks himself.  The main
+ * thread waits for all of them, then any thread may take those of one store.
+ */
+int tz_repo_ask_ahead(struct tz_repo *repo, const struct tz_repo_options *options,
+                      struct tz_error *err) TZ_MUST_CHECK;
+/* err is set (its kind) if the answer is a failure. */
+bool tz_ahead_descriptor(struct tz_repo *repo, size_t i, struct tz_buf *ret, struct tz_error *err);
+bool tz_ahead_small(struct tz_repo *repo, size_t i, struct tz_small *ret, struct tz_error *err);
+/* The bytes of usual_slot, from any store that can be used; whole, by their hash. */
+bool tz_ahead_slot(struct tz_repo *repo, struct tz_buf *ret);
+void tz_ahead_clear(struct tz_repo *repo);
+/* find.c: the generation that "SOURCE@POINT" names if the catalog knows all that the stores do. */
+int tz_repo_guess(struct tz_repo *repo, const char *text, struct tz_head *ret,
+                  struct tz_error *err) TZ_MUST_CHECK;
 
 /*
  * at_once.c: visit every usable store; those that are not local at once, each on a thread of its
@@ -73,6 +141,15 @@ void tz_repo_put_out(struct tz_repo *repo, size_t i, const struct tz_error *why)
 int tz_repo_use_probes(struct tz_repo *repo, bool writes, struct tz_error *err) TZ_MUST_CHECK;
 /* Ask store i itself, if the policy cares, and judge. */
 int tz_repo_ask_region(struct tz_repo *repo, size_t i, struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * apart.c: the configuration cannot tell that two hosts are one, or that a disk is mounted twice.
+ * What is put into store i under a random name must not be seen in another one: TZ_INVALID.  Where
+ * nothing can be put, or what is put would stay (locks), nothing is found out.
+ */
+int tz_repo_check_apart(struct tz_repo *repo, size_t i, struct tz_error *err) TZ_MUST_CHECK;
+/* That error. */
+int tz_repo_one_place(const struct tz_repo *repo, size_t i, size_t k,
+                      struct tz_error *err) TZ_MUST_CHECK;
 /* unlock.c */
 /* Whose key slots are in store i?  *ret is the oldest of them; false if none can be read, or they
  * are of several repositories. */

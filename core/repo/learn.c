@@ -33,7 +33,13 @@ static int add_found(void *arg, const char *name, const struct tz_store_stat *st
 int tz_listing_read(struct tz_listing *listing, struct tz_store *store, const char *prefix,
                     struct tz_error *err)
 {
-    return tz_store_list(store, prefix, add_found, listing, err);
+    return tz_listing_read_with(listing, store, prefix, NULL, err);
+}
+
+int tz_listing_read_with(struct tz_listing *listing, struct tz_store *store, const char *prefix,
+                         const struct tz_store_terms *terms, struct tz_error *err)
+{
+    return tz_store_list_with(store, prefix, terms, add_found, listing, err);
 }
 
 struct learning {

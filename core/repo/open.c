@@ -270,11 +270,14 @@ static void borrow_catalog(struct tz_repo *repo)
 }
 
 /* Open the catalog, and let it hear what the stores hold. */
-static int learn(struct tz_repo *repo, bool writes, struct tz_error *err)
+static int learn(struct tz_repo *repo, const struct tz_repo_options *options, struct tz_error *err)
 {
+    bool writes = options->writes && !options->read_only;
+
     return open_catalog(repo, err) || set_locks(repo, err) ||
                    tz_repo_use_probes(repo, writes, err) || tz_repo_refresh(repo, err) ||
-                   tz_repo_set_reach(repo, err)
+                   tz_repo_set_reach(repo, err) ||
+                   tz_catalog_note_slot(repo->catalog, options->need_operator, repo->slot, err)
                ? -1
                : 0;
 }
@@ -292,7 +295,7 @@ static int unlock(struct tz_repo *repo, const struct tz_repo_options *options, s
         borrow_catalog(repo);
         return tz_repo_use_probes(repo, writes, err);
     }
-    if (!learn(repo, writes, &why))
+    if (!learn(repo, options, &why))
         return 0;
     /* It could be opened, and what is wrong lies deeper: a new one must not ask the old one. */
     if (!options->anew || why.kind != TZ_CORRUPT) {
@@ -303,7 +306,7 @@ static int unlock(struct tz_repo *repo, const struct tz_repo_options *options, s
     tz_repo_warn(repo, "%s; it is put aside", why.message);
     tz_catalog_free(repo->catalog);
     repo->catalog = NULL;
-    return tz_catalog_put_aside(repo->config->state, err) || learn(repo, writes, err) ? -1 : 0;
+    return tz_catalog_put_aside(repo->config->state, err) || learn(repo, options, err) ? -1 : 0;
 }
 
 static int open_stores(struct tz_repo *repo, const struct tz_repo_options *options,
@@ -311,7 +314,8 @@ static int open_stores(struct tz_repo *repo, const struct tz_repo_options *optio
 {
     struct tz_error why = {0};
 
-    if (tz_repo_open_stores(&repo->mirror, repo->config, options, false, err))
+    if (tz_repo_open_stores(&repo->mirror, repo->config, options, false, err) ||
+        tz_repo_ask_ahead(repo, options, err))
         return -1;
     if (!tz_repo_check_stores(repo, options, &why))
         return 0;
@@ -331,6 +335,7 @@ int tz_repo_open(struct tz_repo **ret, const struct tz_repo_options *options, st
     repo->config = options->config;
     repo->fill = options->fill;
     repo->soon = options->soon;
+    repo->any_order = options->any_order;
     repo->warn = options->warn;
     repo->warn_arg = options->warn_arg;
 
@@ -354,6 +359,7 @@ void tz_repo_free(struct tz_repo *repo)
     tz_catalog_free(repo->catalog);
     tz_keys_free(repo->keys);
     tz_mirror_free(repo->mirror);
+    tz_ahead_clear(repo);
     tz_buf_clear(&repo->descriptor_bytes);
     if (repo->lock_fd >= 0)
         (void)close(repo->lock_fd);

@@ -83,21 +83,28 @@ static const char *const prefixes[] = {"keys/", "generations/", "index/"};
 #define BEHIND     "packs/"
 #define TOMBSTONES "tombstones/"
 
-struct small {
-    struct tz_listing listed;
+void tz_small_clear(struct tz_small *small)
+{
+    tz_listing_clear(&small->tombstones);
+    tz_listing_clear(&small->others);
+}
+
+/* The names of a store from the first on, as far as they are of small objects. */
+struct beginning {
+    struct tz_listing *listed;
     bool complete; /* the first pack was seen */
 };
 
 static int add_small(void *arg, const char *name, const struct tz_store_stat *stat,
                      struct tz_error *err)
 {
-    struct small *small = arg;
+    struct beginning *beginning = arg;
 
     if (strcmp(name, BEHIND) >= 0) {
-        small->complete = true;
+        beginning->complete = true;
         return tz_fail(err, TZ_FAILED, "enough");
     }
-    return tz_listing_add(&small->listed, name, stat->size, err);
+    return tz_listing_add(beginning->listed, name, stat->size, err);
 }
 
 /* The part of the listing, which is in order, with this prefix; it borrows. */
@@ -116,51 +123,101 @@ static struct tz_listing part_of(const struct tz_listing *listed, const char *pr
 
 /* What a store lists. */
 struct listed {
-    struct tz_listing tombstones;
-    struct small small;
+    struct tz_small small;
     bool failed;
     struct tz_error error;
 };
 struct reading {
     struct tz_repo *repo;
     bool all;
+    bool hasty; /* else as long as it takes */
     struct listed stores[TZ_MIRROR_MAX_STORES];
 };
 
 static void reading_clear(struct reading *reading)
 {
-    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++) {
-        tz_listing_clear(&reading->stores[i].tombstones);
-        tz_listing_clear(&reading->stores[i].small.listed);
-    }
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
+        tz_small_clear(&reading->stores[i].small);
 }
 
 /* They come before the packs: where a request costs more than a page of names, one lists them. */
-static int list_at_once(struct tz_store *store, struct small *small, struct tz_error *err)
+static int list_at_once(struct tz_store *store, const struct tz_store_terms *terms,
+                        struct tz_listing *listed, struct tz_error *err)
 {
+    struct beginning beginning = {.listed = listed};
     struct tz_error why = {0};
 
-    if (!tz_store_list(store, "", add_small, small, &why) || small->complete)
+    if (!tz_store_list_with(store, "", terms, add_small, &beginning, &why) || beginning.complete)
         return 0;
     if (err)
         *err = why;
     return -1;
 }
 
+struct asked {
+    struct tz_listing *listed;
+    struct tz_store *store;
+};
+
+static int list_tombstones(void *arg, const struct tz_store_terms *terms, struct tz_error *err)
+{
+    const struct asked *asked = arg;
+
+    tz_listing_clear(asked->listed);
+    return tz_listing_read_with(asked->listed, asked->store, TOMBSTONES, terms, err);
+}
+
+static int list_others(void *arg, const struct tz_store_terms *terms, struct tz_error *err)
+{
+    const struct asked *asked = arg;
+
+    tz_listing_clear(asked->listed);
+    if (!(tz_store_features(asked->store) & TZ_STORE_LOCAL))
+        return list_at_once(asked->store, terms, asked->listed, err);
+    for (size_t k = 0; k < TZ_COUNT(prefixes); k++)
+        if (tz_listing_read(asked->listed, asked->store, prefixes[k], err))
+            return -1;
+    return 0;
+}
+
+int tz_small_read_tombstones(struct tz_small *small, struct tz_store *store, bool soon,
+                             struct tz_error *err)
+{
+    struct asked asked = {&small->tombstones, store};
+
+    return tz_repo_try(soon, list_tombstones, &asked, err);
+}
+
+int tz_small_read_others(struct tz_small *small, struct tz_store *store, bool soon,
+                         struct tz_error *err)
+{
+    struct asked asked = {&small->others, store};
+
+    return tz_repo_try(soon, list_others, &asked, err);
+}
+
+int tz_small_read(struct tz_small *small, struct tz_store *store, bool soon, struct tz_error *err)
+{
+    return tz_small_read_tombstones(small, store, soon, err) ||
+                   tz_small_read_others(small, store, soon, err)
+               ? -1
+               : 0;
+}
+
 static int list_store(struct reading *reading, size_t i, struct tz_error *err)
 {
     struct tz_store *store = tz_mirror_store(reading->repo->mirror, i);
-    struct listed *listed = &reading->stores[i];
+    struct tz_small *small = &reading->stores[i].small;
+    struct tz_error why = {0};
 
-    /* Tombstones before heads and packs, as the protocol demands (design.md). */
-    if (tz_listing_read(&listed->tombstones, store, TOMBSTONES, err))
-        return -1;
-    if (reading->all && !(tz_store_features(store) & TZ_STORE_LOCAL))
-        return list_at_once(store, &listed->small, err);
-    for (size_t k = 0; reading->all && k < TZ_COUNT(prefixes); k++)
-        if (tz_listing_read(&listed->small.listed, store, prefixes[k], err))
-            return -1;
-    return 0;
+    if (!reading->all)
+        return tz_listing_read(&small->tombstones, store, TOMBSTONES, err);
+    if (!tz_ahead_small(reading->repo, i, small, &why))
+        return tz_small_read(small, store, reading->hasty, err);
+    if (why.kind == TZ_OK)
+        return 0;
+    *err = why;
+    return -1;
 }
 
 /* In any thread. */
@@ -169,6 +226,7 @@ static void visit(void *arg, size_t i)
     struct reading *reading = arg;
     struct listed *listed = &reading->stores[i];
 
+    listed->error = (struct tz_error){0};
     listed->failed = list_store(reading, i, &listed->error) != 0;
     /* A store that gives no proper listing is of no use now, but the others are. */
     if (listed->failed && listed->error.kind == TZ_CORRUPT)
@@ -184,24 +242,40 @@ static int learn_store(struct reading *reading, size_t i, struct tz_error *err)
             *err = listed->error;
         return -1;
     }
-    if (learn_prefix(reading->repo, i, TOMBSTONES, &listed->tombstones, err))
+    if (learn_prefix(reading->repo, i, TOMBSTONES, &listed->small.tombstones, err))
         return -1;
     for (size_t k = 0; reading->all && k < TZ_COUNT(prefixes); k++) {
-        const struct tz_listing part = part_of(&listed->small.listed, prefixes[k]);
+        const struct tz_listing part = part_of(&listed->small.others, prefixes[k]);
         if (learn_prefix(reading->repo, i, prefixes[k], &part, err))
             return -1;
     }
     return reading->all ? tz_repo_doubt_packs(reading->repo, i, err) : 0;
 }
 
+/* Where one store is as good as the other they get little time, unless none of them answers. */
+static int list_all(struct reading *reading, uint32_t usable, struct tz_error *err)
+{
+    bool any = false;
+
+    if (tz_repo_visit_stores(reading->repo, visit, reading, err))
+        return -1;
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
+        any = any || ((usable & 1U << i) && reading->stores[i].error.kind != TZ_UNAVAILABLE);
+    if (!reading->hasty || any)
+        return 0;
+    reading->hasty = false;
+    return tz_repo_visit_stores(reading->repo, visit, reading, err);
+}
+
 static int refresh(struct tz_repo *repo, bool all, struct tz_error *err)
 {
-    TZ_SCOPED(reading_clear) struct reading reading = {.repo = repo, .all = all};
+    TZ_SCOPED(reading_clear)
+    struct reading reading = {.repo = repo, .all = all, .hasty = all && repo->soon};
     uint32_t usable = 0;
 
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
         usable |= tz_mirror_usable(repo->mirror, i) ? 1U << i : 0;
-    if (tz_repo_visit_stores(repo, visit, &reading, err))
+    if (list_all(&reading, usable, err))
         return -1;
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
         struct tz_error why = {0};

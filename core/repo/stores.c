@@ -8,7 +8,6 @@
 #define REMOTE_PACKS 6U
 #define TOTAL_PACKS  8U /* whatever each store lacks */
 #define PATIENCE_MS  2000U
-#define SOON_S       4U
 
 int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
                         const struct tz_repo_options *options, bool create, struct tz_error *err)
@@ -82,12 +81,13 @@ static int read_descriptor(struct look *look, size_t i, struct tz_error *err)
     TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
     struct tz_store *store = tz_mirror_store(look->repo->mirror, i);
     struct tz_descriptor *ret = &look->descriptors[i];
-    const struct tz_store_patience patience = {.still_s = SOON_S};
     struct tz_error why = {0};
 
-    if (!tz_store_get_soon(store, TZ_NAME_DESCRIPTOR, 0, DESCRIPTOR_MAX,
-                           look->hasty ? &patience : NULL, &bytes, &why) &&
-        !tz_descriptor_read(ret, bytes.data, bytes.len, &why))
+    if (!tz_ahead_descriptor(look->repo, i, &bytes, &why) &&
+        tz_repo_get_small(store, TZ_NAME_DESCRIPTOR, DESCRIPTOR_MAX, look->hasty, &bytes, &why) &&
+        why.kind == TZ_OK)
+        why.kind = TZ_FAILED;
+    if (why.kind == TZ_OK && !tz_descriptor_read(ret, bytes.data, bytes.len, &why))
         return 0;
     if ((why.kind == TZ_NOT_FOUND || why.kind == TZ_CORRUPT) && find_hidden(look->repo, i, ret))
         return 0;
@@ -254,6 +254,7 @@ static int fill_store(struct tz_repo *repo, size_t i, struct tz_error *err)
         return 0;
     }
     tz_repo_warn(repo, "store '%s' is empty: filling it", tz_mirror_name(repo->mirror, i));
+    repo->filled |= UINT32_C(1) << i;
     return tz_store_put(store, TZ_NAME_DESCRIPTOR, repo->descriptor_bytes.data,
                         repo->descriptor_bytes.len, err);
 }

@@ -119,6 +119,11 @@ struct slots {
     size_t count;
 };
 
+static void slot_clear(struct slot *slot)
+{
+    tz_buf_clear(&slot->bytes);
+}
+
 static void slots_clear(struct slots *slots)
 {
     for (size_t i = 0; i < slots->count; i++)
@@ -228,15 +233,38 @@ static int check_slots(struct tz_repo *repo, const struct slots *slots, struct t
     return tz_repo_adopt(repo, &oldest, err);
 }
 
+/* The slot that opened last time, if it came ahead and is of the repository and the kind that it
+ * takes now. */
+static bool usual_slot(struct tz_repo *repo, const struct tz_repo_options *options,
+                       struct slot *ret)
+{
+    struct tz_slot_info *info = &ret->entry.info;
+
+    if (!tz_ahead_slot(repo, &ret->bytes) ||
+        tz_slot_info(info, ret->bytes.data, ret->bytes.len, NULL) ||
+        memcmp(info->repo_id, repo->descriptor.repo_id, TZ_REPO_ID_SIZE) != 0 ||
+        (options->need_operator && info->role != TZ_ROLE_OPERATOR))
+        return false;
+    memcpy(ret->entry.hash, repo->usual_slot, TZ_HASH_SIZE);
+    return true;
+}
+
 int tz_repo_open_keys(struct tz_repo *repo, const struct tz_repo_options *options,
                       struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_unlock) struct tz_unlock unlock = {0};
     TZ_SCOPED(slots_clear) struct slots slots = {0};
+    TZ_SCOPED(slot_clear) struct slot usual = {0};
 
-    if (read_slots(repo, &slots, err) || check_slots(repo, &slots, err) ||
-        tz_repo_unlock_secret(repo->config, options->no_prompt, false, &unlock, err) ||
-        open_any(repo, &slots, &unlock, options->need_operator, err))
+    bool ahead = usual_slot(repo, options, &usual);
+    if ((!ahead && (read_slots(repo, &slots, err) || check_slots(repo, &slots, err))) ||
+        tz_repo_unlock_secret(repo->config, options->no_prompt, false, &unlock, err))
+        return -1;
+    if (ahead && usual.entry.info.kind == unlock.kind && !try_slot(repo, &usual, &unlock, NULL))
+        return 0;
+    if (ahead && (read_slots(repo, &slots, err) || check_slots(repo, &slots, err)))
+        return -1;
+    if (open_any(repo, &slots, &unlock, options->need_operator, err))
         return -1;
     if (options->need_operator)
         return tz_keys_need_operator(repo->keys, options->purpose, err);

@@ -17,10 +17,16 @@
 
 /*
  * Where reads wait for a network many of them are on their way at once, each for several frames
- * that lie back to back.  What has come is opened by no more threads than there are for it, so the
- * memory is that of the readers' sealed bytes: 96 MiB.
+ * that lie back to back.  One that is answered takes a tray, and others wait for their answers
+ * meanwhile: at first as many as there are trays, more as long as trays are free, fewer when one
+ * that is answered has to wait for one, which servers do not like to last.  What has come is opened
+ * by no more threads than there are for it.  So the memory is that of the trays, 96 MiB, and the
+ * line stays full although each answer is long in coming.
  */
-#define REMOTE_READERS 24U
+#define REMOTE_READERS 64U
+#define TRAYS          24U
+#define TRAY_WAITS     3U /* answered reads without a tray, after which no more are begun */
+#define SPARE_TRAYS    6U /* free ones, with which one more may be */
 /* Workers if nobody says how many and a store is at hand: each takes 8 MiB. */
 #define LOCAL_WORKERS 8U
 #define RUN_BYTES     (4U << 20)
@@ -63,6 +69,8 @@ struct want {
 struct worker {
     struct tz_idhash *hash;
     struct tz_buf sealed, local;
+    bool has_tray; /* sealed is one */
+    bool waits;    /* for one: its read was answered */
 };
 
 /* What it takes to open a frame; free ones are in a list. */
@@ -108,6 +116,13 @@ struct restore {
     struct desk *free_desks;
     pthread_mutex_t desk_mutex;
     pthread_cond_t desk_free;
+    bool far;                   /* every read waits for a network */
+    struct tz_buf trays[TRAYS]; /* where the bytes of far reads go: the first ones are free */
+    unsigned free_trays;
+    unsigned tray_waits;        /* workers that wait for one */
+    unsigned reads, most_reads; /* on their way, and how many may be */
+    pthread_mutex_t tray_mutex;
+    pthread_cond_t turn;    /* one more read may be begun */
     size_t run_bytes;       /* that are fetched at once; one frame always is */
     struct frame_job *jobs; /* a ring */
     size_t job_count;
@@ -168,6 +183,15 @@ int tz_restore_make_desks(struct restore *restore, struct tz_error *err) TZ_MUST
 struct desk *tz_restore_take_desk(struct restore *restore);
 void tz_restore_leave_desk(struct restore *restore, struct desk *desk);
 void tz_restore_free_desks(struct restore *restore);
+/* tray.c */
+int tz_restore_make_trays(struct restore *restore, struct tz_error *err) TZ_MUST_CHECK;
+/* Wait until one more read may be begun. */
+void tz_restore_begin_read(struct restore *restore);
+/* The worker's sealed bytes get one, unless he has one; false: none is free. */
+bool tz_restore_take_tray(struct restore *restore, struct worker *worker);
+/* The read is over, and the tray free. */
+void tz_restore_end_read(struct restore *restore, struct worker *worker);
+void tz_restore_free_trays(struct restore *restore);
 /* frame.c */
 void tz_restore_run_frames(struct tz_job *job, unsigned worker);
 /* window.c */

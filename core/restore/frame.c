@@ -142,6 +142,16 @@ static int take_frames(void *arg, uint8_t *data, size_t len, struct tz_error *er
     return failed;
 }
 
+/* A store has begun to answer. */
+static bool has_room(void *arg, struct tz_buf *out, size_t len)
+{
+    const struct arrival *arrival = arg;
+
+    (void)out; /* the worker's sealed bytes */
+    (void)len;
+    return tz_restore_take_tray(arrival->job->restore, arrival->worker);
+}
+
 static int fetch(struct frame_job *job, struct worker *worker, struct tz_error *err)
 {
     struct restore *restore = job->restore;
@@ -151,11 +161,21 @@ static int fetch(struct frame_job *job, struct worker *worker, struct tz_error *
 
     tz_buf_reset(&worker->sealed);
     if (tz_pack_header_open(tz_repo_keys(restore->repo), job->pack.header, arrival.key, err) ||
-        tz_buf_reserve(&worker->sealed, TZ_MAX(job->len, restore->run_bytes), err))
+        (!restore->far && tz_buf_reserve(&worker->sealed, job->len, err)))
         return -1;
     tz_name_pack(name, job->pack.hash);
-    int rc = tz_mirror_get(tz_repo_mirror(restore->repo), name, job->parts[0].info.offset, job->len,
-                           take_frames, &arrival, &worker->sealed, NULL, &failed_stores, err);
+    const struct tz_mirror_request request = {.name = name,
+                                              .offset = job->parts[0].info.offset,
+                                              .len = job->len,
+                                              .accept = take_frames,
+                                              .room = restore->far ? has_room : NULL,
+                                              .arg = &arrival};
+    if (restore->far)
+        tz_restore_begin_read(restore);
+    int rc = tz_mirror_read(tz_repo_mirror(restore->repo), &request, &worker->sealed, NULL,
+                            &failed_stores, err);
+    if (restore->far)
+        tz_restore_end_read(restore, worker);
     tz_wipe(arrival.key, sizeof(arrival.key));
     if (rc)
         return -1;

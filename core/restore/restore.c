@@ -399,6 +399,7 @@ static int make_pool(struct restore *restore, struct tz_error *err)
     restore->desk_count = tz_pool_size(restore->pool);
     if (is_far(tz_repo_mirror(restore->repo))) {
         readers = TZ_MAX(restore->desk_count, REMOTE_READERS);
+        restore->far = true;
         restore->run_bytes = RUN_BYTES;
         tz_pool_free(TZ_TAKE(restore->pool));
         if (tz_pool_new(&restore->pool, readers, err))
@@ -409,6 +410,8 @@ static int make_pool(struct restore *restore, struct tz_error *err)
     restore->workers = calloc(tz_pool_size(restore->pool), sizeof(*restore->workers));
     if (!restore->jobs || !restore->workers)
         return tz_fail_nomem(err);
+    if (restore->far && tz_restore_make_trays(restore, err))
+        return -1;
     return tz_restore_make_desks(restore, err);
 }
 
@@ -446,6 +449,7 @@ static void tear_down(struct restore *restore)
         tz_buf_clear(&restore->workers[i].local);
     }
     tz_restore_free_desks(restore);
+    tz_restore_free_trays(restore);
     free(restore->workers);
     free(restore->jobs);
     free(restore->files);
@@ -460,6 +464,8 @@ static void tear_down(struct restore *restore)
     tz_pool_free(restore->pool);
     (void)pthread_cond_destroy(&restore->desk_free);
     (void)pthread_mutex_destroy(&restore->desk_mutex);
+    (void)pthread_cond_destroy(&restore->turn);
+    (void)pthread_mutex_destroy(&restore->tray_mutex);
     (void)pthread_mutex_destroy(&restore->warn_mutex);
     (void)pthread_mutex_destroy(&restore->error_mutex);
 }
@@ -489,6 +495,8 @@ int tz_restore(const struct tz_restore_options *options, struct tz_restore_resul
     (void)pthread_mutex_init(&restore.warn_mutex, NULL);
     (void)pthread_mutex_init(&restore.error_mutex, NULL);
     (void)pthread_mutex_init(&restore.desk_mutex, NULL);
+    (void)pthread_mutex_init(&restore.tray_mutex, NULL);
+    (void)pthread_cond_init(&restore.turn, NULL);
     (void)pthread_cond_init(&restore.desk_free, NULL);
     if (options->path_count == 0) {
         restore.total_files = options->head->files;

@@ -17,8 +17,7 @@
 #ifndef TOZAI_STORAGE_S3_HTTP_H
 #define TOZAI_STORAGE_S3_HTTP_H
 
-#include "tozai/storage/limit.h"
-#include "tozai/util/buf.h"
+#include "tozai/storage/store.h"
 
 #include <stdbool.h>
 
@@ -62,12 +61,10 @@ struct tz_http_request {
     size_t max;
     /* For the whole of it from its turn on, beside the options' one; 0: none. */
     unsigned timeout_s;
-    /* Instead of the options' timeout_s, and with the time it takes to connect; 0: no. */
-    unsigned still_s;
-    /* Has the answer taken too long for the bytes of its body that came so far?  Asked a few times
-     * each second by the thread that does input and output; NULL: never. */
-    bool (*too_slow)(void *arg, uint64_t came, int64_t took_ns);
-    void *too_slow_arg;
+    /* Borrowed; NULL: none.  once is not for this layer; still_s is instead of the options'
+     * timeout_s, and with the time it takes to connect; room is for what goes to out, and an answer
+     * that waits for it is not silent.  The thread that does input and output asks. */
+    const struct tz_store_terms *terms;
     bool direct; /* past the proxies of the environment: to services of this machine */
     /* Clearing up: goes on after tz_interrupt_request(). */
     bool uninterrupted;

@@ -41,6 +41,7 @@ struct tz_http_exchange {
     bool fresh;          /* on a new connection, since the kept one was closed */
     bool rewound;        /* curl itself did the same */
     bool room_made;
+    int64_t no_room_ns; /* since when it waits for room; 0: it does not */
 
     int64_t started_ns, moved_ns;
     int64_t asked_ns; /* when it was last asked whether it is too slow */
@@ -65,6 +66,8 @@ int tz_http_exchange_begin(struct tz_http_exchange *exchange, CURL *easy,
 bool tz_http_exchange_begins_anew(struct tz_http_exchange *exchange, CURLcode code);
 /* Too slow: says so in ->error. */
 bool tz_http_exchange_stalled(struct tz_http_exchange *exchange, int64_t now_ns);
+/* Ask again for the room that it waits for.  -1: it has failed, with ->error. */
+int tz_http_exchange_ask_room(struct tz_http_exchange *exchange) TZ_MUST_CHECK;
 /* Let waiting directions go on that are worth it.  -1: it has failed, with ->error. */
 int tz_http_exchange_resume(struct tz_http_exchange *exchange, size_t up_waiting,
                             size_t down_waiting) TZ_MUST_CHECK;

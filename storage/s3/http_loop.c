@@ -9,6 +9,8 @@
 #define LOOK_MS 200
 /* Somebody who asks wakes the thread; this is only so that it never sleeps for ever. */
 #define IDLE_MS 60000
+/* How often one is asked for room that he did not have; anything that moves asks, too. */
+#define ROOM_NS (5 * INT64_C(1000000))
 /* How often the time of day is read for the limits. */
 #define RATES_NS TZ_SECOND_NS
 
@@ -133,6 +135,38 @@ static int64_t share_limits(struct tz_http *http)
     return TZ_MIN(up_ns, down_ns);
 }
 
+/* The one that has waited for room for the longest time, but not since after_ns or before. */
+static struct tz_http_slot *next_without_room(struct tz_http *http, int64_t after_ns)
+{
+    struct tz_http_slot *first = NULL;
+    int64_t first_ns = INT64_MAX;
+
+    for (size_t i = 0; i < http->count; i++) {
+        struct tz_http_slot *slot = &http->slots[i];
+        int64_t since_ns = slot->job ? slot->job->exchange.no_room_ns : 0;
+        if (since_ns > after_ns && since_ns < first_ns) {
+            first = slot;
+            first_ns = since_ns;
+        }
+    }
+    return first;
+}
+
+/* Who came first gets room first; how long until it is worth while to ask again. */
+static int64_t share_room(struct tz_http *http)
+{
+    int64_t after_ns = 0;
+
+    for (struct tz_http_slot *slot; (slot = next_without_room(http, after_ns)) != NULL;) {
+        after_ns = slot->job->exchange.no_room_ns;
+        if (tz_http_exchange_ask_room(&slot->job->exchange))
+            abort_slot(http, slot);
+        else if (slot->job->exchange.no_room_ns != 0)
+            return ROOM_NS;
+    }
+    return INT64_MAX;
+}
+
 static void end_stalled(struct tz_http *http, int64_t now_ns)
 {
     for (size_t i = 0; i < http->count; i++)
@@ -191,7 +225,7 @@ static CURLMcode move_bytes(struct tz_http *http)
     collect_answers(http);
     int64_t now_ns = tz_monotonic();
     fill_buckets(http, now_ns);
-    int64_t wait_ns = share_limits(http);
+    int64_t wait_ns = TZ_MIN(share_limits(http), share_room(http));
     end_stalled(http, now_ns);
 
     begin_jobs(http);

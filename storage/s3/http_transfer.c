@@ -41,6 +41,7 @@ static void forget_answer(struct tz_http_exchange *exchange)
     if (exchange->request->out)
         exchange->request->out->len = exchange->out_len;
     exchange->room_made = false;
+    exchange->no_room_ns = 0;
     exchange->head_complete = false;
 }
 
@@ -118,6 +119,23 @@ static int make_room(struct tz_http_exchange *exchange, struct tz_buf *buf, size
     return tz_buf_reserve(buf, (size_t)len, &exchange->error);
 }
 
+/* The caller's own room, where he has it to give. */
+static bool has_room(struct tz_http_exchange *exchange, struct tz_buf *buf, size_t max)
+{
+    const struct tz_store_terms *terms = exchange->request->terms;
+    curl_off_t len = -1;
+
+    if (exchange->room_made || !terms || !terms->room || buf != exchange->request->out)
+        return true;
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &len);
+    bool given = terms->room(terms->arg, buf, len >= 0 ? (size_t)TZ_MIN((uint64_t)len, max) : max);
+    if (given)
+        exchange->no_room_ns = 0;
+    else if (exchange->no_room_ns == 0)
+        exchange->no_room_ns = tz_monotonic();
+    return given;
+}
+
 static size_t receive_body(char *data, size_t size, size_t count, void *arg)
 {
     struct tz_http_exchange *exchange = arg;
@@ -128,7 +146,7 @@ static size_t receive_body(char *data, size_t size, size_t count, void *arg)
     size_t held = buf->len - (wanted ? exchange->out_len : 0);
     size_t max = wanted ? exchange->request->max : TZ_HTTP_TEXT_MAX;
 
-    if (!tz_http_flow_pass(&exchange->down, len))
+    if (!has_room(exchange, buf, max) || !tz_http_flow_pass(&exchange->down, len))
         return CURL_WRITEFUNC_PAUSE;
     if (!exchange->room_made && make_room(exchange, buf, held, max))
         return CURL_WRITEFUNC_ERROR;
@@ -168,16 +186,16 @@ static uint64_t count_moved(const struct tz_http_exchange *exchange, bool *ret_c
 
 static bool is_too_slow(struct tz_http_exchange *exchange, int64_t now_ns)
 {
-    const struct tz_http_request *request = exchange->request;
+    const struct tz_store_terms *terms = exchange->request->terms;
     const int64_t took_ns = now_ns - exchange->started_ns;
     curl_off_t down = 0;
 
     /* The loop comes by with every piece that arrives. */
-    if (!request->too_slow || now_ns - exchange->asked_ns < ASK_NS)
+    if (!terms || !terms->too_slow || now_ns - exchange->asked_ns < ASK_NS)
         return false;
     exchange->asked_ns = now_ns;
     (void)curl_easy_getinfo(exchange->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
-    if (!request->too_slow(request->too_slow_arg, (uint64_t)down, took_ns))
+    if (!terms->too_slow(terms->arg, (uint64_t)down, took_ns))
         return false;
     (void)tz_fail(&exchange->error, TZ_UNAVAILABLE, "only %llu bytes came in %.0f s",
                   (unsigned long long)down, (double)took_ns / 1e9);
@@ -186,7 +204,8 @@ static bool is_too_slow(struct tz_http_exchange *exchange, int64_t now_ns)
 
 bool tz_http_exchange_stalled(struct tz_http_exchange *exchange, int64_t now_ns)
 {
-    unsigned whole_s = exchange->request->timeout_s, still_s = exchange->request->still_s;
+    const struct tz_store_terms *terms = exchange->request->terms;
+    unsigned whole_s = exchange->request->timeout_s, still_s = terms ? terms->still_s : 0;
     bool connected = false;
     uint64_t moved = count_moved(exchange, &connected);
 
@@ -199,7 +218,8 @@ bool tz_http_exchange_stalled(struct tz_http_exchange *exchange, int64_t now_ns)
     bool counted = connected || still_s > 0;
     if (still_s == 0)
         still_s = exchange->common->timeout_s;
-    if (!counted || moved != exchange->moved || exchange->up.waiting || exchange->down.waiting) {
+    if (!counted || moved != exchange->moved || exchange->up.waiting || exchange->down.waiting ||
+        exchange->no_room_ns != 0) {
         exchange->moved = moved;
         exchange->moved_ns = now_ns;
     }
@@ -209,20 +229,31 @@ bool tz_http_exchange_stalled(struct tz_http_exchange *exchange, int64_t now_ns)
     return true;
 }
 
-int tz_http_exchange_resume(struct tz_http_exchange *exchange, size_t up_waiting,
-                            size_t down_waiting)
+/* What is paused goes on, but for the directions that wait.  This hands over what curl holds back,
+ * so that it may be waiting again afterwards. */
+static int go_on(struct tz_http_exchange *exchange)
 {
-    bool up = exchange->up.waiting && tz_http_flow_draw(&exchange->up, up_waiting);
-    bool down = exchange->down.waiting && tz_http_flow_draw(&exchange->down, down_waiting);
-    if (!up && !down)
-        return 0;
+    bool down = exchange->down.waiting || exchange->no_room_ns != 0;
+    int still = (exchange->up.waiting ? CURLPAUSE_SEND : 0) | (down ? CURLPAUSE_RECV : 0);
 
-    /* This hands over what curl holds back, so that down may be waiting again afterwards. */
-    int still =
-        (exchange->up.waiting ? CURLPAUSE_SEND : 0) | (exchange->down.waiting ? CURLPAUSE_RECV : 0);
     if (curl_easy_pause(exchange->easy, still) == CURLE_OK)
         return 0;
     if (exchange->error.kind == TZ_OK)
         return tz_fail(&exchange->error, TZ_FAILED, "a transfer that was held back did not go on");
     return -1;
+}
+
+int tz_http_exchange_ask_room(struct tz_http_exchange *exchange)
+{
+    if (!has_room(exchange, exchange->request->out, exchange->request->max))
+        return 0;
+    return go_on(exchange);
+}
+
+int tz_http_exchange_resume(struct tz_http_exchange *exchange, size_t up_waiting,
+                            size_t down_waiting)
+{
+    bool up = exchange->up.waiting && tz_http_flow_draw(&exchange->up, up_waiting);
+    bool down = exchange->down.waiting && tz_http_flow_draw(&exchange->down, down_waiting);
+    return up || down ? go_on(exchange) : 0;
 }

@@ -133,6 +133,7 @@ static int see_element(void *arg, const char *path, const char *text, size_t len
 struct asking {
     struct tz_s3_store *store;
     const char *prefix, *token;
+    const struct tz_store_terms *terms;
     struct page *page;
 };
 
@@ -142,7 +143,7 @@ static int ask_for_page(void *arg, struct tz_error *err)
     const struct asking *asking = arg;
     struct tz_s3_store *store = asking->store;
     struct page *page = asking->page;
-    struct tz_s3_call call = {.method = "GET", .verb = "list"};
+    struct tz_s3_call call = {.method = "GET", .verb = "list", .terms = asking->terms};
 
     page_clear(page);
     tz_s3_add_query(&call, "list-type", "2");
@@ -194,6 +195,7 @@ bool tz_s3_decode_key(char *key)
 struct listing {
     struct tz_s3_store *store;
     const char *prefix;
+    const struct tz_store_terms *terms;
     tz_store_found_fn *found;
     void *arg;
     char last[TZ_STORE_NAME_MAX + 1];
@@ -255,7 +257,7 @@ static int see_token(struct circle *circle, const char *token, bool *ret_round,
 static int list_page(struct listing *listing, const char *prefix, char **token, struct page *page,
                      struct tz_error *err)
 {
-    struct asking asking = {listing->store, prefix, *token, page};
+    struct asking asking = {listing->store, prefix, *token, listing->terms, page};
 
     if (tz_s3_ask_for_page(ask_for_page, &asking, err) || emit_page(listing, page, err))
         return -1;
@@ -265,11 +267,12 @@ static int list_page(struct listing *listing, const char *prefix, char **token, 
     return 0;
 }
 
-int tz_s3_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
-               struct tz_error *err)
+int tz_s3_list(void *state, const char *prefix, const struct tz_store_terms *terms,
+               tz_store_found_fn *found, void *arg, struct tz_error *err)
 {
     struct tz_s3_store *store = state;
-    struct listing listing = {.store = store, .prefix = prefix, .found = found, .arg = arg};
+    struct listing listing = {
+        .store = store, .prefix = prefix, .terms = terms, .found = found, .arg = arg};
     TZ_SCOPED(tz_scoped_buf) struct tz_buf key = {0};
     TZ_SCOPED(tz_scoped_free) char *token = NULL;
     TZ_SCOPED(circle_clear) struct circle circle = {0};

@@ -160,7 +160,7 @@ static int try_list(struct canaries *canaries, struct tz_error *err)
 {
     size_t found = 0;
 
-    if (tz_s3_list(canaries->store, canaries->prefix, count_found, &found, err))
+    if (tz_s3_list(canaries->store, canaries->prefix, NULL, count_found, &found, err))
         return -1;
     canaries->probe->parts[TZ_PROBE_LIST] = found == CANARIES ? TZ_PROBE_YES : TZ_PROBE_NO;
     return 0;

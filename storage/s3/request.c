@@ -86,9 +86,7 @@ static int ask(struct tz_s3_store *store, const struct tz_s3_address *address,
         .body_len = call->body_len,
         .out = call->out,
         .max = call->max,
-        .still_s = call->patience ? call->patience->still_s : 0,
-        .too_slow = call->patience ? call->patience->too_slow : NULL,
-        .too_slow_arg = call->patience ? call->patience->arg : NULL,
+        .terms = call->terms,
         .uninterrupted = call->clearing_up,
     };
     return tz_http_perform(store->http, &request, ret, err);
@@ -202,7 +200,7 @@ static bool try_again(struct attempt *attempt, enum outcome outcome, unsigned tr
 {
     if (outcome != TRY_LATER)
         return outcome == TRY_NOW;
-    return !attempt->call->patience &&
+    return !(attempt->call->terms && attempt->call->terms->once) &&
            tz_s3_try_again(attempt->store, tries, begun_ns, response->status ? response : NULL,
                            &attempt->error);
 }

@@ -14,7 +14,7 @@
 #include "tozai/util/banned.h"
 
 #define RANGE_TEXT  64
-#define CONNECTIONS 12
+#define CONNECTIONS 32
 
 static void s3_free(void *state)
 {
@@ -374,8 +374,7 @@ static bool right_range(const struct tz_http_response *response, uint64_t offset
 }
 
 static int s3_get(void *state, const char *name, uint64_t offset, size_t len,
-                  const struct tz_store_patience *patience, struct tz_buf *out,
-                  struct tz_error *err)
+                  const struct tz_store_terms *terms, struct tz_buf *out, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_http_response) struct tz_http_response response = {0};
     struct tz_s3_call call = {
@@ -384,7 +383,7 @@ static int s3_get(void *state, const char *name, uint64_t offset, size_t len,
         .name = name,
         .out = out,
         .max = len,
-        .patience = patience,
+        .terms = terms,
         .accept = {416},
     };
     uint64_t last = len > UINT64_MAX - offset ? UINT64_MAX : offset + len - 1;

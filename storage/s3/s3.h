@@ -81,9 +81,9 @@ struct tz_s3_call {
     size_t max;
     /* Statuses beside 2xx that are an answer, no failure: up to four. */
     unsigned accept[4];
-    const struct tz_store_patience *patience; /* of the one try; NULL: tried again */
-    bool clearing_up;                         /* goes on after a wish to stop */
-    bool *repeated;                           /* set if it was sent more than once; may be NULL */
+    const struct tz_store_terms *terms; /* NULL: none */
+    bool clearing_up;                   /* goes on after a wish to stop */
+    bool *repeated;                     /* set if it was sent more than once; may be NULL */
 };
 void tz_s3_add_query(struct tz_s3_call *call, const char *name, const char *value);
 void tz_s3_add_header(struct tz_s3_call *call, const char *name, const char *value);
@@ -223,7 +223,7 @@ int tz_s3_remove_leftover(void *state, const struct tz_store_leftover *leftover,
                           struct tz_error *err) TZ_MUST_CHECK;
 
 /* list.c */
-int tz_s3_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
-               struct tz_error *err) TZ_MUST_CHECK;
+int tz_s3_list(void *state, const char *prefix, const struct tz_store_terms *terms,
+               tz_store_found_fn *found, void *arg, struct tz_error *err) TZ_MUST_CHECK;
 
 #endif

@@ -115,6 +115,16 @@ sed -i "s|^state = .*|state = $work/state-alias|; s|^url = .*|url = s3://$bucket
 tz 2 init
 stderr_has "stores 'east' and 'west' are one place under two names"
 [ -z "$(s3_keys east alias/)" ] || fail "something was left: $(s3_keys east alias/)"
+# The second name comes later.
+cp "$work/conf" "$work/conf.alias"
+awk '/^\[/ { skip = ($0 == "[store west]") } !skip' "$work/conf.alias" >"$work/conf"
+printf '\n[policy]\nmin_copies = 1\n' >>"$work/conf"
+tz 0 init
+tz 0 backup
+cp "$work/conf.alias" "$work/conf"
+tz 2 store add west
+stderr_has "stores 'east' and 'west' are one place under two names"
+[ -z "$(s3_keys east alias/probe)" ] || fail "something was left: $(s3_keys east alias/probe)"
 
 # Two stores in one bucket.
 configure east east 's/^location = west/location = osaka/'

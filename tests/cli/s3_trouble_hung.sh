@@ -36,7 +36,8 @@ same_stores
 
 # Restores do not wait as long as the configuration allows.
 sed -i 's/^timeout = .*/timeout = 10m/' "$work/conf"
-for fault in '* . hang' 'GET /packs/ hang 100000' '* . status 503' '* . reset-connect'; do
+for fault in '* . hang' 'GET list-type hang' 'GET /keys/ hang' 'GET /packs/ hang 100000' \
+    '* . status 503' 'GET list-type status 503' '* . reset-connect'; do
     rm -rf "$work/out"
     faults near "$fault"
     took_at_most 60 tz 0 restore wiki --target "$work/out" --verify

@@ -33,6 +33,14 @@ tz 2 store add third
 stderr_has "there is no store 'third'"
 add_section third
 
+# A store that is another one by a second name.
+ln -s "$work/east" "$work/alias"
+add_section alias
+tz 2 store add alias
+stderr_has 'are one place under two names'
+[ -z "$(find "$work/east/" -name 'probe*')" ] || fail 'something was left in the store'
+drop_section alias
+
 # Without a key.
 mv "$work/key" "$work/key.away"
 tz 0 store add third --json

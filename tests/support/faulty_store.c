@@ -89,8 +89,7 @@ static int faulty_put(void *state, const char *name, const void *data, size_t le
 }
 
 static int faulty_get(void *state, const char *name, uint64_t offset, size_t len,
-                      const struct tz_store_patience *patience, struct tz_buf *out,
-                      struct tz_error *err)
+                      const struct tz_store_terms *terms, struct tz_buf *out, struct tz_error *err)
 {
     struct faulty_store *faulty = state;
     struct faulty_plan plan;
@@ -99,7 +98,11 @@ static int faulty_get(void *state, const char *name, uint64_t offset, size_t len
     if (hit && !damage)
         return fault(faulty, &plan, "get", name, err);
     size_t before = out->len;
-    if (tz_store_get_soon(faulty->inner, name, offset, len, patience, out, err))
+    bool asks = plan.move_ms > 0 && terms && terms->room;
+    while (asks && !terms->room(terms->arg, out, len))
+        pause_ms(1);
+    pause_ms(plan.move_ms);
+    if (tz_store_get_with(faulty->inner, name, offset, len, terms, out, err))
         return -1;
     size_t came = out->len - before;
     if (damage && plan.way == FAULTY_FLIP && came > 0)
@@ -119,15 +122,15 @@ static int faulty_stat(void *state, const char *name, struct tz_store_stat *ret,
     return tz_store_stat(faulty->inner, name, ret, err);
 }
 
-static int faulty_list(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
-                       struct tz_error *err)
+static int faulty_list(void *state, const char *prefix, const struct tz_store_terms *terms,
+                       tz_store_found_fn *found, void *arg, struct tz_error *err)
 {
     struct faulty_store *faulty = state;
     struct faulty_plan plan;
     bool hit = begin(faulty, FAULTY_LIST, &plan);
     if (hit && plan.way != FAULTY_AFTER)
         return fault(faulty, &plan, "list", prefix, err);
-    if (tz_store_list(faulty->inner, prefix, found, arg, err))
+    if (tz_store_list_with(faulty->inner, prefix, terms, found, arg, err))
         return -1;
     return hit ? fault(faulty, &plan, "list", prefix, err) : 0;
 }

@@ -34,6 +34,8 @@ struct faulty_plan {
     enum faulty_way way;
     enum tz_error_kind kind; /* of the failure; 0: TZ_IO */
     unsigned delay_ms;       /* before each counted call */
+    unsigned
+        move_ms; /* of a get, from its first byte on: then it asks for room, as far stores do */
 };
 
 struct faulty_store; /* lives as long as the store */

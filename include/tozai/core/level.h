@@ -21,7 +21,8 @@
 struct tz_level_options {
     struct tz_repo *repo; /* opened keyless */
     const char *store;    /* that is brought level; NULL: every one */
-    const char *from;     /* only what this one has; NULL: any of the others */
+    bool apart; /* see first that the store is not another one by a second name (TZ_INVALID) */
+    const char *from; /* only what this one has; NULL: any of the others */
     tz_verify_progress_fn *progress;
     void *progress_arg;
 };

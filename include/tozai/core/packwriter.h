@@ -68,6 +68,8 @@ int tz_packer_add_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer
 /* Finish and store all packs, then write the index objects; wait until all is durable.  What a run
  * that fails before this has stored comes into the next run's index. */
 int tz_packer_flush(struct tz_packer *packer, struct tz_error *err) TZ_MUST_CHECK;
+/* The same, but the last index objects may still be on their way: the packs are in the catalog. */
+int tz_packer_flush_packs(struct tz_packer *packer, struct tz_error *err) TZ_MUST_CHECK;
 struct tz_packer_stats tz_packer_stats(const struct tz_packer *packer);
 
 #endif

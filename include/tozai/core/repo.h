@@ -23,8 +23,12 @@ struct tz_repo_options {
     bool read_only;                 /* never write to a store */
     bool writes;                    /* will: probe stores that nobody has, and mind the policy */
     bool soon;                      /* reads: a store that does not answer soon is left out */
-    bool fill_empty;                /* sync: a store without a descriptor may be filled */
-    bool spool; /* with exclusive: what a slow store has no room for waits in files */
+    /* Tombstones may be listed beside the rest, not before it: who only reads condemns nothing, and
+     * the looks of a backup see them again (tests/model). */
+    bool any_order;
+    const char *likely; /* soon: "SOURCE@POINT" that will be read first, perhaps; may be NULL */
+    bool fill_empty;    /* sync: a store without a descriptor may be filled */
+    bool spool;         /* with exclusive: what a slow store has no room for waits in files */
     bool
         keyless; /* stores and descriptor only: no keys, and the catalog learns nothing (level.h) */
     bool key_optional; /* keyless if no key opens without a prompt, with a warning */
@@ -102,6 +106,10 @@ int tz_repo_refresh_tombstones(struct tz_repo *repo, struct tz_error *err) TZ_MU
  */
 int tz_repo_find(struct tz_repo *repo, const char *source, const char *point, struct tz_head *ret,
                  struct tz_error *err) TZ_MUST_CHECK;
+/* With the option likely the frame with that generation's manifest root comes while the repository
+ * is opened.  False: it is not this one.  The bytes are as a store gave them.  Main thread. */
+bool tz_repo_take_likely(struct tz_repo *repo, const uint8_t pack[TZ_HASH_SIZE],
+                         const struct tz_frame_info *frame, struct tz_buf *ret);
 /* Split "SOURCE@POINT"; *ret_point is "latest" without one.  Both to be freed. */
 int tz_repo_split_point(const char *text, char **ret_source, char **ret_point,
                         struct tz_error *err) TZ_MUST_CHECK;

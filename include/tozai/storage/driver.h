@@ -43,10 +43,10 @@ struct tz_store_driver {
     int (*put)(void *state, const char *name, const void *data, size_t len, bool replace,
                struct tz_error *err);
     int (*get)(void *state, const char *name, uint64_t offset, size_t len,
-               const struct tz_store_patience *patience, struct tz_buf *out, struct tz_error *err);
+               const struct tz_store_terms *terms, struct tz_buf *out, struct tz_error *err);
     int (*stat)(void *state, const char *name, struct tz_store_stat *ret, struct tz_error *err);
-    int (*list)(void *state, const char *prefix, tz_store_found_fn *found, void *arg,
-                struct tz_error *err);
+    int (*list)(void *state, const char *prefix, const struct tz_store_terms *terms,
+                tz_store_found_fn *found, void *arg, struct tz_error *err);
     int (*remove)(void *state, const char *name, struct tz_error *err);
     /* removed is never NULL, and all false. */
     int (*remove_many)(void *state, const char *const *names, size_t count, bool *removed,

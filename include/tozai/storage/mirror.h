@@ -116,13 +116,27 @@ size_t tz_mirror_results(struct tz_mirror *mirror, struct tz_mirror_result *resu
  */
 typedef int tz_mirror_accept_fn(void *arg, uint8_t *data, size_t len, struct tz_error *err);
 
+struct tz_mirror_request {
+    const char *name;
+    uint64_t offset;
+    size_t len;
+    tz_mirror_accept_fn *accept; /* NULL: any that has all len bytes will do */
+    /* As in struct tz_store_terms; the time in which there is no room is not the store's.  What a
+     * store that asks for none gives goes into what stands in out. */
+    bool (*room)(void *arg, struct tz_buf *out, size_t len);
+    void *arg;
+};
 /*
- * Read a part of an object from the first store that gives acceptable bytes.  accept NULL: any
- * that has all len bytes will do.  *ret_store (may be NULL) says which; *ret_failed (may be NULL)
- * gets a bit for each store that was tried in vain for a reason other than being out.  When all
- * fail, the error names each store's reason; TZ_CORRUPT if one gave wrong bytes, TZ_NOT_FOUND if
- * every store says that it has none (one that could not be opened or reached may have it).
+ * Read a part of an object from the first store that gives acceptable bytes.  *ret_store (may be
+ * NULL) says which; *ret_failed (may be NULL) gets a bit for each store that was tried in vain for
+ * a reason other than being out.  When all fail, the error names each store's reason; TZ_CORRUPT if
+ * one gave wrong bytes, TZ_NOT_FOUND if every store says that it has none (one that could not be
+ * opened or reached may have it).
  */
+int tz_mirror_read(struct tz_mirror *mirror, const struct tz_mirror_request *request,
+                   struct tz_buf *out, size_t *ret_store, uint32_t *ret_failed,
+                   struct tz_error *err) TZ_MUST_CHECK;
+/* The same without a room. */
 int tz_mirror_get(struct tz_mirror *mirror, const char *name, uint64_t offset, size_t len,
                   tz_mirror_accept_fn *accept, void *arg, struct tz_buf *out, size_t *ret_store,
                   uint32_t *ret_failed, struct tz_error *err) TZ_MUST_CHECK;

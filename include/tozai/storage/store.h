@@ -44,7 +44,7 @@ struct tz_store_s3_options {
     const char *storage_class; /* NULL: the bucket's default */
     const char *sse;           /* "AES256", "aws:kms"; NULL: the bucket's default */
     const char *sse_kms_key;   /* NULL: the account's own */
-    unsigned connections;      /* 0: 12 */
+    unsigned connections;      /* 0: 32 */
     bool lock_bucket;          /* a bucket that is made gets object lock */
 };
 
@@ -110,18 +110,25 @@ int tz_store_replace(struct tz_store *store, const char *name, const void *data,
  */
 int tz_store_get(struct tz_store *store, const char *name, uint64_t offset, size_t len,
                  struct tz_buf *out, struct tz_error *err) TZ_MUST_CHECK;
-/* Of a caller that has another place to read from. */
-struct tz_store_patience {
-    unsigned still_s; /* seconds in which nothing comes */
-    /* Has it taken too long for the bytes that came so far?  Asked a few times each second, on any
-     * thread, which must not wait for the store; NULL: never. */
+/* How a read is to go.  The functions are called on any thread and must not wait for the store. */
+struct tz_store_terms {
+    bool once;        /* tried once: there is another place to read from */
+    unsigned still_s; /* given up when nothing comes for so long; 0: the store's own time */
+    /* Has it taken too long for the bytes that came so far?  Asked a few times each second; NULL:
+     * never. */
     bool (*too_slow)(void *arg, uint64_t came, int64_t took_ns);
+    /*
+     * Give out room for len bytes; asked when the first of them are there, and again every few
+     * milliseconds as long as it says false: until then they wait in the network.  So more requests
+     * may be on their way than there is memory for their answers.  NULL: the store makes room.
+     */
+    bool (*room)(void *arg, struct tz_buf *out, size_t len);
     void *arg;
 };
-/* The same, tried once, and TZ_UNAVAILABLE when patience (borrowed; NULL: as tz_store_get()) is at
- * its end.  No read from a disk can be broken off. */
-int tz_store_get_soon(struct tz_store *store, const char *name, uint64_t offset, size_t len,
-                      const struct tz_store_patience *patience, struct tz_buf *out,
+/* The same on these terms (borrowed; NULL: none); TZ_UNAVAILABLE when it is given up.  No read from
+ * a disk can be broken off, and none asks for room. */
+int tz_store_get_with(struct tz_store *store, const char *name, uint64_t offset, size_t len,
+                      const struct tz_store_terms *terms, struct tz_buf *out,
                       struct tz_error *err) TZ_MUST_CHECK;
 /* Not existing is an answer, not an error. */
 int tz_store_stat(struct tz_store *store, const char *name, struct tz_store_stat *ret,
@@ -136,6 +143,10 @@ typedef int tz_store_found_fn(void *arg, const char *name, const struct tz_store
                               struct tz_error *err);
 int tz_store_list(struct tz_store *store, const char *prefix, tz_store_found_fn *found, void *arg,
                   struct tz_error *err) TZ_MUST_CHECK;
+/* The same on these terms, which hold for each of its requests; there is no room to ask for. */
+int tz_store_list_with(struct tz_store *store, const char *prefix,
+                       const struct tz_store_terms *terms, tz_store_found_fn *found, void *arg,
+                       struct tz_error *err) TZ_MUST_CHECK;
 /* Delete an object.  It is no error if there is none. */
 int tz_store_remove(struct tz_store *store, const char *name, struct tz_error *err) TZ_MUST_CHECK;
 /*

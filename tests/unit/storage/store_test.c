@@ -116,10 +116,9 @@ static void an_invalid_name_does_not_flood_the_message(void **state)
 
 /* A driver whose get leaves something behind before it fails. */
 static int half_get(void *state, const char *name, uint64_t offset, size_t len,
-                    const struct tz_store_patience *patience, struct tz_buf *out,
-                    struct tz_error *err)
+                    const struct tz_store_terms *terms, struct tz_buf *out, struct tz_error *err)
 {
-    (void)patience;
+    (void)terms;
     (void)state;
     (void)name;
     (void)offset;

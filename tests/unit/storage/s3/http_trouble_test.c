@@ -228,7 +228,8 @@ static void an_answer_that_drips_can_be_left(void **state)
 {
     struct fixture *f = *state;
     struct drips drips = {0};
-    const struct tz_http_request request = {.too_slow = has_enough, .too_slow_arg = &drips};
+    const struct tz_store_terms terms = {.too_slow = has_enough, .arg = &drips};
+    const struct tz_http_request request = {.terms = &terms};
     struct tz_error err = {0};
     char url[128];
 

@@ -60,12 +60,12 @@ static void play(struct http_call *call)
 
 /* A get of "packs/x"; the kind of its error or TZ_OK. */
 static enum tz_error_kind get_soon(const struct s3_fixture *fixture,
-                                   const struct tz_store_patience *patience, struct tz_error *err)
+                                   const struct tz_store_terms *terms, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_buf) struct tz_buf out = {0};
 
     *err = (struct tz_error){0};
-    if (tz_store_get_soon(fixture->store, "packs/x", 0, 5, patience, &out, err))
+    if (tz_store_get_with(fixture->store, "packs/x", 0, 5, terms, &out, err))
         assert_int_equal(out.len, 0);
     else
         assert_memory_equal(out.data, "hello", 5);
@@ -80,13 +80,13 @@ static enum tz_error_kind get(const struct s3_fixture *fixture, struct tz_error 
 /* The same with a server of its own that plays this. */
 static enum tz_error_kind get_once(struct script *script, unsigned patience_s)
 {
-    const struct tz_store_patience patience = {.still_s = patience_s};
+    const struct tz_store_terms terms = {.once = true, .still_s = patience_s};
     struct s3_fixture fixture = {0};
     struct tz_error err;
 
     script->fixture = &fixture;
     s3_fixture_open(&fixture, play, script);
-    enum tz_error_kind kind = get_soon(&fixture, patience_s ? &patience : NULL, &err);
+    enum tz_error_kind kind = get_soon(&fixture, patience_s ? &terms : NULL, &err);
     s3_fixture_close(&fixture);
     return kind;
 }

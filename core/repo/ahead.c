@@ -26,6 +26,7 @@ static void ask(struct tz_job *job, unsigned worker)
     struct tz_store *store = tz_mirror_store(repo->mirror, question->store);
     struct tz_ahead *ahead = &repo->ahead[question->store];
     struct tz_error ignored = {0}, *why = &ignored;
+    const struct tz_store_terms terms = {.once = true, .still_s = TZ_SILENT_S};
     char name[TZ_NAME_TEXT];
     int status = 0;
 
@@ -33,32 +34,31 @@ static void ask(struct tz_job *job, unsigned worker)
     switch (question->part) {
     case DESCRIPTOR:
         why = &ahead->descriptor_error;
-        status = tz_repo_get_small(store, TZ_NAME_DESCRIPTOR, DESCRIPTOR_MAX, repo->soon,
-                                   &ahead->descriptor, why);
+        status = tz_repo_get_small(store, TZ_NAME_DESCRIPTOR, DESCRIPTOR_MAX,
+                                   repo->soon ? TZ_SOON : TZ_PATIENT, &ahead->descriptor, why);
         break;
     case SLOT:
         tz_name_key(name, repo->usual_slot);
-        status = tz_repo_get_small(store, name, SLOT_MAX, repo->soon, &ahead->slot, why);
+        status = tz_repo_get_small(store, name, SLOT_MAX, TZ_ONCE, &ahead->slot, why);
         break;
     case TOMBSTONES:
         why = &ahead->tombstones_error;
-        status = tz_small_read_tombstones(&ahead->small, store, repo->soon, why);
+        status = tz_small_read_tombstones(&ahead->small, store, TZ_ONCE, why);
         break;
     case OTHERS:
         why = &ahead->others_error;
-        status = tz_small_read_others(&ahead->small, store, repo->soon, why);
+        status = tz_small_read_others(&ahead->small, store, TZ_ONCE, why);
         break;
     case LIKELY:
         tz_name_pack(name, repo->likely.pack);
-        status = tz_mirror_get(repo->mirror, name, repo->likely.frame.offset,
-                               repo->likely.frame.sealed_len, NULL, NULL, &repo->likely.bytes, NULL,
-                               NULL, why);
+        status = tz_store_get_with(store, name, repo->likely.frame.offset,
+                                   repo->likely.frame.sealed_len, &terms, &repo->likely.bytes, why);
         break;
     case SMALL:
     case PARTS:
     default:
         why = &ahead->others_error;
-        status = tz_small_read(&ahead->small, store, repo->soon, why);
+        status = tz_small_read(&ahead->small, store, TZ_ONCE, why);
         break;
     }
     /* A failure always has a kind. */
@@ -148,7 +148,7 @@ int tz_repo_ask_ahead(struct tz_repo *repo, const struct tz_repo_options *option
     if (count == 0)
         return 0;
     if (find_likely(repo, options))
-        questions[count++] = (struct question){{.run = ask}, repo, 0, LIKELY};
+        questions[count++] = (struct question){{.run = ask}, repo, questions[0].store, LIKELY};
     if (tz_pool_new(&pool, count, err))
         return -1;
     for (unsigned k = 0; k < count; k++)
@@ -198,6 +198,9 @@ bool tz_ahead_small(struct tz_repo *repo, size_t i, struct tz_small *ret, struct
     if (!ahead->asked || ahead->small_taken || tz_monotonic() - repo->ahead_ns > FRESH_NS)
         return false;
     ahead->small_taken = true;
+    if (ahead->tombstones_error.kind == TZ_UNAVAILABLE ||
+        ahead->others_error.kind == TZ_UNAVAILABLE)
+        return false;
     *ret = ahead->small;
     ahead->small = (struct tz_small){0};
     *err = ahead->tombstones_error.kind != TZ_OK ? ahead->tombstones_error : ahead->others_error;

@@ -76,31 +76,36 @@ int tz_listing_read(struct tz_listing *listing, struct tz_store *store, const ch
 int tz_listing_read_with(struct tz_listing *listing, struct tz_store *store, const char *prefix,
                          const struct tz_store_terms *terms, struct tz_error *err) TZ_MUST_CHECK;
 void tz_small_clear(struct tz_small *small);
-/* refresh.c.  soon: the store gets little time (soon.c).  Tombstones before heads and packs, as the
+/*
+ * soon.c: how long a store may take.  TZ_SOON is for what another store may do as well: one that is
+ * silent for 4 s is given up then; what fails at once (a reset, a 503) is tried twice more.
+ * TZ_ONCE: no second try, since it is asked for again if it does not come.
+ */
+enum tz_haste { TZ_PATIENT, TZ_SOON, TZ_ONCE };
+#define TZ_SILENT_S 4U
+/* refresh.c.  Tombstones before heads and packs, as the
  * protocol demands (design.md). */
-int tz_small_read(struct tz_small *small, struct tz_store *store, bool soon,
+int tz_small_read(struct tz_small *small, struct tz_store *store, enum tz_haste haste,
                   struct tz_error *err) TZ_MUST_CHECK;
 /* The halves, where the order does not matter. */
-int tz_small_read_tombstones(struct tz_small *small, struct tz_store *store, bool soon,
+int tz_small_read_tombstones(struct tz_small *small, struct tz_store *store, enum tz_haste haste,
                              struct tz_error *err) TZ_MUST_CHECK;
-int tz_small_read_others(struct tz_small *small, struct tz_store *store, bool soon,
+int tz_small_read_others(struct tz_small *small, struct tz_store *store, enum tz_haste haste,
                          struct tz_error *err) TZ_MUST_CHECK;
 
-/*
- * soon.c: soon is for what another store may do as well.  One that is silent for 4 s is given up
- * then; what fails at once (a reset, a 503) is tried twice more.
- */
 typedef int tz_soon_fn(void *arg, const struct tz_store_terms *terms, struct tz_error *err);
-int tz_repo_try(bool soon, tz_soon_fn *try, void *arg, struct tz_error *err) TZ_MUST_CHECK;
+int tz_repo_try(enum tz_haste haste, tz_soon_fn *try, void *arg,
+                struct tz_error *err) TZ_MUST_CHECK;
 /* At most max bytes of an object, which take the place of what stands in ret. */
-int tz_repo_get_small(struct tz_store *store, const char *name, size_t max, bool soon,
+int tz_repo_get_small(struct tz_store *store, const char *name, size_t max, enum tz_haste haste,
                       struct tz_buf *ret, struct tz_error *err) TZ_MUST_CHECK;
 
 /*
  * ahead.c: what is asked of every far store before anything can be done.  Descriptor, key slot and
  * listings need nothing of each other, and each answer takes a way there and back: all of it is
- * asked at once.  An answer is taken once; false, and whoever wants it asks himself.  The main
- * thread waits for all of them, then any thread may take those of one store.
+ * asked at once; all but the descriptor only once, so that a store in trouble is not asked the
+ * more.  An answer is taken once; false, and whoever wants it asks himself.  The main thread waits
+ * for all of them, then any thread may take those of one store.
  */
 int tz_repo_ask_ahead(struct tz_repo *repo, const struct tz_repo_options *options,
                       struct tz_error *err) TZ_MUST_CHECK;

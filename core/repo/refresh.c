@@ -130,7 +130,7 @@ struct listed {
 struct reading {
     struct tz_repo *repo;
     bool all;
-    bool hasty; /* else as long as it takes */
+    enum tz_haste haste;
     struct listed stores[TZ_MIRROR_MAX_STORES];
 };
 
@@ -180,26 +180,27 @@ static int list_others(void *arg, const struct tz_store_terms *terms, struct tz_
     return 0;
 }
 
-int tz_small_read_tombstones(struct tz_small *small, struct tz_store *store, bool soon,
+int tz_small_read_tombstones(struct tz_small *small, struct tz_store *store, enum tz_haste haste,
                              struct tz_error *err)
 {
     struct asked asked = {&small->tombstones, store};
 
-    return tz_repo_try(soon, list_tombstones, &asked, err);
+    return tz_repo_try(haste, list_tombstones, &asked, err);
 }
 
-int tz_small_read_others(struct tz_small *small, struct tz_store *store, bool soon,
+int tz_small_read_others(struct tz_small *small, struct tz_store *store, enum tz_haste haste,
                          struct tz_error *err)
 {
     struct asked asked = {&small->others, store};
 
-    return tz_repo_try(soon, list_others, &asked, err);
+    return tz_repo_try(haste, list_others, &asked, err);
 }
 
-int tz_small_read(struct tz_small *small, struct tz_store *store, bool soon, struct tz_error *err)
+int tz_small_read(struct tz_small *small, struct tz_store *store, enum tz_haste haste,
+                  struct tz_error *err)
 {
-    return tz_small_read_tombstones(small, store, soon, err) ||
-                   tz_small_read_others(small, store, soon, err)
+    return tz_small_read_tombstones(small, store, haste, err) ||
+                   tz_small_read_others(small, store, haste, err)
                ? -1
                : 0;
 }
@@ -213,7 +214,7 @@ static int list_store(struct reading *reading, size_t i, struct tz_error *err)
     if (!reading->all)
         return tz_listing_read(&small->tombstones, store, TOMBSTONES, err);
     if (!tz_ahead_small(reading->repo, i, small, &why))
-        return tz_small_read(small, store, reading->hasty, err);
+        return tz_small_read(small, store, reading->haste, err);
     if (why.kind == TZ_OK)
         return 0;
     *err = why;
@@ -261,16 +262,17 @@ static int list_all(struct reading *reading, uint32_t usable, struct tz_error *e
         return -1;
     for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++)
         any = any || ((usable & 1U << i) && reading->stores[i].error.kind != TZ_UNAVAILABLE);
-    if (!reading->hasty || any)
+    if (reading->haste == TZ_PATIENT || any)
         return 0;
-    reading->hasty = false;
+    reading->haste = TZ_PATIENT;
     return tz_repo_visit_stores(reading->repo, visit, reading, err);
 }
 
 static int refresh(struct tz_repo *repo, bool all, struct tz_error *err)
 {
     TZ_SCOPED(reading_clear)
-    struct reading reading = {.repo = repo, .all = all, .hasty = all && repo->soon};
+    struct reading reading = {
+        .repo = repo, .all = all, .haste = all && repo->soon ? TZ_SOON : TZ_PATIENT};
     uint32_t usable = 0;
 
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)

@@ -4,15 +4,14 @@
 
 #include <time.h>
 
-#define SILENT_S 4U
-#define TRIES    3U
+#define TRIES 3U
 /* What failed later than this is not tried again. */
 #define AT_ONCE_NS TZ_SECOND_NS
 #define PAUSE_MS   100
 
 static int try_soon(tz_soon_fn *try, void *arg, struct tz_error *err)
 {
-    const struct tz_store_terms terms = {.once = true, .still_s = SILENT_S};
+    const struct tz_store_terms terms = {.once = true, .still_s = TZ_SILENT_S};
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
 
     for (unsigned tries = 1;; tries++) {
@@ -31,9 +30,13 @@ static int try_soon(tz_soon_fn *try, void *arg, struct tz_error *err)
     }
 }
 
-int tz_repo_try(bool soon, tz_soon_fn *try, void *arg, struct tz_error *err)
+int tz_repo_try(enum tz_haste haste, tz_soon_fn *try, void *arg, struct tz_error *err)
 {
-    return soon ? try_soon(try, arg, err) : try(arg, NULL, err);
+    const struct tz_store_terms terms = {.once = true, .still_s = TZ_SILENT_S};
+
+    if (haste == TZ_SOON)
+        return try_soon(try, arg, err);
+    return try(arg, haste == TZ_ONCE ? &terms : NULL, err);
 }
 
 struct getting {
@@ -52,10 +55,10 @@ static int get(void *arg, const struct tz_store_terms *terms, struct tz_error *e
                              err);
 }
 
-int tz_repo_get_small(struct tz_store *store, const char *name, size_t max, bool soon,
+int tz_repo_get_small(struct tz_store *store, const char *name, size_t max, enum tz_haste haste,
                       struct tz_buf *ret, struct tz_error *err)
 {
     struct getting getting = {store, name, max, ret};
 
-    return tz_repo_try(soon, get, &getting, err);
+    return tz_repo_try(haste, get, &getting, err);
 }

@@ -1,13 +1,24 @@
 #include "internal.h"
 
 #include "tozai/core/lock.h"
+#include "tozai/core/packwriter.h"
 #include "tozai/util/hex.h"
+#include "tozai/util/pool.h"
 
 #include <string.h>
 
 #define REMOTE_PACKS 6U
 #define TOTAL_PACKS  8U /* whatever each store lacks */
+#define FEWEST_PACKS 4U
 #define PATIENCE_MS  2000U
+
+/* Each thread beyond two takes nearly as much memory as a pack. */
+static unsigned total_packs(unsigned threads)
+{
+    unsigned more = threads > 2 ? threads - 2 : 0;
+
+    return more < TOTAL_PACKS - FEWEST_PACKS ? TOTAL_PACKS - more : FEWEST_PACKS;
+}
 
 int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
                         const struct tz_repo_options *options, bool create, struct tz_error *err)
@@ -34,7 +45,8 @@ int tz_repo_open_stores(struct tz_mirror **ret, const struct tz_config *config,
     mirror.queue_bytes = pack_size * 3 / 2;
     /* Far away it takes several at once to fill the line. */
     mirror.remote_queue_bytes = pack_size * REMOTE_PACKS;
-    mirror.total_queue_bytes = pack_size * TOTAL_PACKS;
+    unsigned threads = tz_pool_threads(config->threads, TZ_PACKER_THREADS);
+    mirror.total_queue_bytes = pack_size * total_packs(threads);
     mirror.writers = REMOTE_PACKS;
     mirror.patience_ms = PATIENCE_MS;
     mirror.unordered = "packs/";
@@ -84,7 +96,8 @@ static int read_descriptor(struct look *look, size_t i, struct tz_error *err)
     struct tz_error why = {0};
 
     if (!tz_ahead_descriptor(look->repo, i, &bytes, &why) &&
-        tz_repo_get_small(store, TZ_NAME_DESCRIPTOR, DESCRIPTOR_MAX, look->hasty, &bytes, &why) &&
+        tz_repo_get_small(store, TZ_NAME_DESCRIPTOR, DESCRIPTOR_MAX,
+                          look->hasty ? TZ_SOON : TZ_PATIENT, &bytes, &why) &&
         why.kind == TZ_OK)
         why.kind = TZ_FAILED;
     if (why.kind == TZ_OK && !tz_descriptor_read(ret, bytes.data, bytes.len, &why))

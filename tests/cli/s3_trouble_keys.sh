@@ -27,7 +27,7 @@ for change in s/westsecret/wrong/ s/westaccess/nobody/; do
     # Once more after the credentials were read again.
     awk '{ n[$1 $2]++ } END { for (r in n) if (n[r] > 2) exit 1 }' "$work/log-far" ||
         fail "too many requests with wrong keys: $(cat "$work/log-far")"
-    [ "$(requests far .)" -le 6 ] || fail "$(requests far .) requests with wrong keys"
+    [ "$(requests far .)" -le 8 ] || fail "$(requests far .) requests with wrong keys"
     rm -rf "$work/out"
     took_at_most 60 tz 0 restore wiki --target "$work/out"
     same_tree "$work/src" "$work/out"

@@ -95,29 +95,21 @@ static int use_wal(struct tz_catalog *catalog, struct tz_error *err)
     return 0;
 }
 
-/* A row that is missing leaves *ret_found false. */
-static int read_meta_if(struct tz_catalog *catalog, const char *key, void *value, size_t len,
-                        bool *ret_found, struct tz_error *err)
+static int read_meta(struct tz_catalog *catalog, const char *key, void *value, size_t len,
+                     struct tz_error *err)
 {
     static const char sql[] = "SELECT value FROM meta WHERE key = ?1";
     TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
+    bool row;
 
     if (tz_query_open(&query, catalog, sql, err))
         return -1;
     tz_query_text(&query, 1, key);
-    if (tz_query_step(&query, ret_found, err))
+    if (tz_query_step(&query, &row, err))
         return -1;
-    return *ret_found ? tz_query_get_blob(&query, 0, value, len, err) : 0;
-}
-
-static int read_meta(struct tz_catalog *catalog, const char *key, void *value, size_t len,
-                     struct tz_error *err)
-{
-    bool found = false;
-
-    if (read_meta_if(catalog, key, value, len, &found, err))
-        return -1;
-    return found ? 0 : tz_catalog_corrupt(catalog, "it does not say whose it is", err);
+    if (!row)
+        return tz_catalog_corrupt(catalog, "it does not say whose it is", err);
+    return tz_query_get_blob(&query, 0, value, len, err);
 }
 
 static int check_identity(struct tz_catalog *catalog, const uint8_t repo_id[TZ_REPO_ID_SIZE],
@@ -171,50 +163,18 @@ int tz_catalog_open(struct tz_catalog **ret, const char *state,
     return 0;
 }
 
-/* What a catalog that is there says, without opening it as ours. */
-static bool peek(const char *state, const char *key, void *ret, size_t len)
+bool tz_catalog_whose(const char *state, uint8_t ret[TZ_REPO_ID_SIZE])
 {
     TZ_SCOPED(tz_scoped_catalog) struct tz_catalog *catalog = calloc(1, sizeof(*catalog));
     struct tz_error ignored = {0};
-    bool found = false;
+    uint8_t id[TZ_REPO_ID_SIZE];
 
-    return catalog && (catalog->path = tz_path_join(state, TZ_CATALOG_FILE)) &&
-           !access(catalog->path, F_OK) && !connect_database(catalog, &ignored) &&
-           !read_meta_if(catalog, key, ret, len, &found, &ignored) && found;
-}
-
-bool tz_catalog_whose(const char *state, uint8_t ret[TZ_REPO_ID_SIZE])
-{
-    return peek(state, "repository", ret, TZ_REPO_ID_SIZE);
-}
-
-static const char *slot_key(bool operator)
-{
-    return operator? "operator_slot" : "slot";
-}
-
-bool tz_catalog_usual_slot(const char *state, bool operator, uint8_t ret[TZ_HASH_SIZE])
-{
-    return peek(state, slot_key(operator), ret, TZ_HASH_SIZE);
-}
-
-int tz_catalog_note_slot(struct tz_catalog *catalog, bool operator,
-                         const uint8_t hash[TZ_HASH_SIZE], struct tz_error *err)
-{
-    static const char sql[] = "INSERT OR REPLACE INTO meta(key, value) VALUES (?1, ?2)";
-    TZ_SCOPED(tz_scoped_query) struct tz_query query = {0};
-    uint8_t known[TZ_HASH_SIZE];
-    bool found = false;
-
-    if (read_meta_if(catalog, slot_key(operator), known, sizeof(known), &found, err))
-        return -1;
-    if (found && memcmp(known, hash, sizeof(known)) == 0)
-        return 0;
-    if (tz_query_open(&query, catalog, sql, err))
-        return -1;
-    tz_query_text(&query, 1, slot_key(operator));
-    tz_query_blob(&query, 2, hash, TZ_HASH_SIZE);
-    return tz_query_run(&query, err);
+    if (!catalog || !(catalog->path = tz_path_join(state, TZ_CATALOG_FILE)) ||
+        access(catalog->path, F_OK) || connect_database(catalog, &ignored) ||
+        read_meta(catalog, "repository", id, sizeof(id), &ignored))
+        return false;
+    memcpy(ret, id, sizeof(id));
+    return true;
 }
 
 void tz_catalog_free(struct tz_catalog *catalog)

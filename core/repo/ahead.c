@@ -95,18 +95,53 @@ static int find_root(struct tz_repo *repo, const char *text, struct tz_error *er
     return 0;
 }
 
-/* As the catalog that is there has it: whether it is this repository's is not known yet. */
-static bool find_likely(struct tz_repo *repo, const struct tz_repo_options *options)
+static const char *slot_key(bool operator)
 {
+    return operator? "slot:operator" : "slot:writer";
+}
+
+static bool get_slot(struct tz_repo *repo, bool operator, uint8_t ret[TZ_HASH_SIZE])
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf kept = {0};
+    bool found = false;
+
+    if (tz_catalog_get_value(repo->catalog, slot_key(operator), &kept, &found, NULL) || !found ||
+        kept.len != TZ_HASH_SIZE)
+        return false;
+    memcpy(ret, kept.data, TZ_HASH_SIZE);
+    return true;
+}
+
+int tz_repo_note_slot(struct tz_repo *repo, bool operator, struct tz_error * err)
+{
+    uint8_t known[TZ_HASH_SIZE];
+
+    if (get_slot(repo, operator, known) && memcmp(known, repo->slot, TZ_HASH_SIZE) == 0)
+        return 0;
+    return tz_catalog_set_value(repo->catalog, slot_key(operator), repo->slot, TZ_HASH_SIZE, err);
+}
+
+/* What the catalog that is there remembers: whether it is this repository's is not known yet. */
+static void remember(struct tz_repo *repo, const struct tz_repo_options *options, bool *ret_slot,
+                     bool *ret_likely)
+{
+    const bool first = options->need_operator;
     uint8_t id[TZ_REPO_ID_SIZE];
     struct tz_error ignored = {0};
 
-    if (!options->soon || !options->likely || !tz_catalog_whose(repo->config->state, id) ||
+    *ret_slot = *ret_likely = false;
+    if (!tz_catalog_whose(repo->config->state, id) ||
         tz_catalog_open(&repo->catalog, repo->config->state, id, &ignored))
-        return false;
-    bool found = !find_root(repo, options->likely, &ignored);
+        return;
+    *ret_slot = get_slot(repo, first, repo->usual_slot) || get_slot(repo, !first, repo->usual_slot);
+    *ret_likely = options->soon && options->likely && !find_root(repo, options->likely, &ignored);
     tz_catalog_free(TZ_TAKE(repo->catalog));
-    return found;
+}
+
+static bool is_far(struct tz_repo *repo, size_t i)
+{
+    return tz_mirror_usable(repo->mirror, i) &&
+           !(tz_store_features(tz_mirror_store(repo->mirror, i)) & TZ_STORE_LOCAL);
 }
 
 bool tz_repo_take_likely(struct tz_repo *repo, const uint8_t pack[TZ_HASH_SIZE],
@@ -128,26 +163,23 @@ int tz_repo_ask_ahead(struct tz_repo *repo, const struct tz_repo_options *option
 {
     TZ_SCOPED(tz_scoped_pool) struct tz_pool *pool = NULL;
     struct question questions[TZ_MIRROR_MAX_STORES * PARTS + 1];
-    const char *state = repo->config->state;
-    bool operator= options->need_operator;
+    bool slot = false, likely = false;
     unsigned count = 0;
 
-    if (options->keyless)
-        return 0;
-    bool slot = tz_catalog_usual_slot(state, operator, repo->usual_slot) ||
-                tz_catalog_usual_slot(state, !operator, repo->usual_slot);
-    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
-        if (!tz_mirror_usable(repo->mirror, i) ||
-            (tz_store_features(tz_mirror_store(repo->mirror, i)) & TZ_STORE_LOCAL))
+    for (size_t i = 0; !options->keyless && i < tz_mirror_count(repo->mirror); i++)
+        repo->ahead[i].asked = is_far(repo, i);
+    for (size_t i = 0; i < TZ_MIRROR_MAX_STORES; i++) {
+        if (!repo->ahead[i].asked)
             continue;
-        repo->ahead[i].asked = true;
+        if (count == 0)
+            remember(repo, options, &slot, &likely);
         for (enum part part = DESCRIPTOR; part < PARTS; part++)
             if (is_asked(repo, part, slot))
                 questions[count++] = (struct question){{.run = ask}, repo, i, part};
     }
     if (count == 0)
         return 0;
-    if (find_likely(repo, options))
+    if (likely)
         questions[count++] = (struct question){{.run = ask}, repo, questions[0].store, LIKELY};
     if (tz_pool_new(&pool, count, err))
         return -1;

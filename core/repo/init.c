@@ -159,7 +159,7 @@ static int open_catalog(struct tz_repo *repo, struct tz_error *err)
     if (repo->catalog)
         return 0;
     return tz_catalog_open(&repo->catalog, repo->config->state, repo->descriptor.repo_id, err) ||
-                   tz_catalog_note_slot(repo->catalog, true, repo->slot, err)
+                   tz_repo_note_slot(repo, true, err)
                ? -1
                : 0;
 }

@@ -51,9 +51,9 @@ struct tz_repo {
     uint8_t slot[TZ_HASH_SIZE];       /* that opened */
     uint8_t usual_slot[TZ_HASH_SIZE]; /* that opened last time, as the catalog says */
     struct tz_ahead ahead[TZ_MIRROR_MAX_STORES];
-    uint32_t filled;  /* stores that had nothing when they were opened */
     int64_t ahead_ns; /* when the last of them had come */
     struct tz_likely likely;
+    uint32_t filled; /* stores that had nothing when they were opened */
     int64_t store_ids[TZ_MIRROR_MAX_STORES];
     int lock_fd;
     const char *fill;     /* of the options */
@@ -83,8 +83,7 @@ void tz_small_clear(struct tz_small *small);
  */
 enum tz_haste { TZ_PATIENT, TZ_SOON, TZ_ONCE };
 #define TZ_SILENT_S 4U
-/* refresh.c.  Tombstones before heads and packs, as the
- * protocol demands (design.md). */
+/* refresh.c.  Tombstones before heads and packs, as the protocol demands (design.md). */
 int tz_small_read(struct tz_small *small, struct tz_store *store, enum tz_haste haste,
                   struct tz_error *err) TZ_MUST_CHECK;
 /* The halves, where the order does not matter. */
@@ -115,6 +114,9 @@ bool tz_ahead_small(struct tz_repo *repo, size_t i, struct tz_small *ret, struct
 /* The bytes of usual_slot, from any store that can be used; whole, by their hash. */
 bool tz_ahead_slot(struct tz_repo *repo, struct tz_buf *ret);
 void tz_ahead_clear(struct tz_repo *repo);
+/* For the next opening: repo->slot is the one that opened, for who restores (operator) or others.
+ */
+int tz_repo_note_slot(struct tz_repo *repo, bool operator, struct tz_error * err) TZ_MUST_CHECK;
 /* find.c: the generation that "SOURCE@POINT" names if the catalog knows all that the stores do. */
 int tz_repo_guess(struct tz_repo *repo, const char *text, struct tz_head *ret,
                   struct tz_error *err) TZ_MUST_CHECK;

@@ -277,7 +277,7 @@ static int learn(struct tz_repo *repo, const struct tz_repo_options *options, st
     return open_catalog(repo, err) || set_locks(repo, err) ||
                    tz_repo_use_probes(repo, writes, err) || tz_repo_refresh(repo, err) ||
                    tz_repo_set_reach(repo, err) ||
-                   tz_catalog_note_slot(repo->catalog, options->need_operator, repo->slot, err)
+                   tz_repo_note_slot(repo, options->need_operator, err)
                ? -1
                : 0;
 }

@@ -26,11 +26,6 @@ int tz_catalog_open(struct tz_catalog **ret, const char *state,
                     const uint8_t repo_id[TZ_REPO_ID_SIZE], struct tz_error *err) TZ_MUST_CHECK;
 /* The repository whose catalog is there; false if there is none that says so. */
 bool tz_catalog_whose(const char *state, uint8_t ret[TZ_REPO_ID_SIZE]);
-/* The key slot that opened the repository last time, with the right to restore (operator) or
- * without need for it: only a hint where to look first, of whatever catalog is there. */
-bool tz_catalog_usual_slot(const char *state, bool operator, uint8_t ret[TZ_HASH_SIZE]);
-int tz_catalog_note_slot(struct tz_catalog *catalog, bool operator,
-                         const uint8_t hash[TZ_HASH_SIZE], struct tz_error *err) TZ_MUST_CHECK;
 void tz_catalog_free(struct tz_catalog *catalog);
 TZ_DEFINE_SCOPED(struct tz_catalog *, tz_scoped_catalog, tz_catalog_free)
 /* Put a damaged or unwanted catalog aside (catalog.db.bad-<time>), so that the next open makes a

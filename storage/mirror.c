@@ -267,6 +267,15 @@ bool tz_mirror_usable(struct tz_mirror *mirror, size_t i)
     return !tz_mirror_error(mirror, i, NULL);
 }
 
+bool tz_mirror_is_far(struct tz_mirror *mirror)
+{
+    for (size_t i = 0; i < mirror->count; i++)
+        if (tz_mirror_usable(mirror, i) &&
+            (tz_store_features(tz_mirror_store(mirror, i)) & TZ_STORE_LOCAL))
+            return false;
+    return true;
+}
+
 bool tz_mirror_error(struct tz_mirror *mirror, size_t i, struct tz_error *ret)
 {
     tz_mirror_lock(mirror);

@@ -15,12 +15,6 @@
 /* The map is kept in memory.  Where it has more pieces, only larger holes are left out. */
 #define PIECES_MAX 65536U
 
-static bool is_hole(const struct tz_extent *extent)
-{
-    static const uint8_t zero[TZ_ID_SIZE];
-    return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
-}
-
 /* A walk along the data between holes of some size. */
 struct map {
     uint64_t hole_min;
@@ -64,10 +58,10 @@ static int walk_map(struct export *export, const struct tz_entry *entry, struct 
             return -1;
         if (done)
             break;
-        if (!is_hole(&extent))
+        if (!tz_extent_is_hole(&extent))
             end_hole(map);
         map->at += extent.len;
-        map->hole += is_hole(&extent) ? extent.len : 0;
+        map->hole += tz_extent_is_hole(&extent) ? extent.len : 0;
     }
     end_hole(map);
     end_piece(map, map->at);
@@ -78,7 +72,7 @@ static int walk_map(struct export *export, const struct tz_entry *entry, struct 
 static bool may_have_holes(const struct tz_entry *entry)
 {
     for (uint32_t i = 0; i < entry->extent_count; i++) {
-        if (is_hole(&entry->extents[i]))
+        if (tz_extent_is_hole(&entry->extents[i]))
             return true;
     }
     return entry->level > 0;
@@ -148,6 +142,7 @@ static int get_chunk(struct export *export, const uint8_t id[TZ_ID_SIZE], struct
     if (export->chunk && memcmp(export->chunk_id, id, TZ_ID_SIZE) == 0)
         return 0;
     export->chunk = NULL;
+    tz_upcoming_ask(export->upcoming);
     if (tz_chunk_read(export->chunks, id, &data, &len, err))
         return -1;
     memcpy(export->chunk_id, id, TZ_ID_SIZE);
@@ -158,7 +153,7 @@ static int get_chunk(struct export *export, const uint8_t id[TZ_ID_SIZE], struct
 
 static int write_extent(struct export *export, const struct tz_extent *extent, struct tz_error *err)
 {
-    if (is_hole(extent))
+    if (tz_extent_is_hole(extent))
         return write_hole(export, extent->len, err);
     if (get_chunk(export, extent->id, err))
         return -1;
@@ -177,6 +172,8 @@ int tz_export_content(struct export *export, const struct tz_entry *entry, struc
         return 0;
     if (tz_extent_walk_new(&walk, export->options->repo, entry, err))
         return -1;
+    if (entry->level > 0)
+        tz_extent_walk_expect(walk, export->chunks);
     for (;;) {
         if (tz_extent_walk_next(walk, &extent, &done, err))
             return -1;

@@ -164,30 +164,35 @@ static void note_lost(void *arg, const char *from, size_t from_len, const char *
 
 typedef int entry_fn(struct export *export, struct tz_entry *entry, struct tz_error *err);
 
-static int each_entry(struct export *export, entry_fn *take, tz_manifest_lost_fn *lost,
-                      struct tz_error *err)
+/* chunks: who reads the content; NULL: nobody. */
+static int each_entry(struct export *export, struct tz_chunk_reader *chunks, entry_fn *take,
+                      tz_manifest_lost_fn *lost, struct tz_error *err)
 {
     const struct tz_archive_export_options *options = export->options;
     TZ_SCOPED(tz_scoped_manifest_reader) struct tz_manifest_reader *reader = NULL;
-    TZ_SCOPED(tz_scoped_entry) struct tz_entry entry = {0};
-    bool done = false;
+    TZ_SCOPED(tz_scoped_upcoming) struct upcoming *upcoming = NULL;
+    struct tz_entry *entry = NULL;
 
-    if (tz_manifest_reader_new(&reader, options->repo, options->head, "", 0, err))
+    if (tz_manifest_reader_new(&reader, options->repo, options->head, "", 0, err) ||
+        tz_upcoming_new(&upcoming, reader, chunks, err))
         return -1;
     tz_manifest_reader_tolerate(reader, lost, export);
-    for (;;) {
-        if (tz_interrupt_check(err) || tz_manifest_next(reader, &entry, &done, err))
-            return -1;
-        if (export->lost_error.kind != TZ_OK) {
+    export->upcoming = chunks ? upcoming : NULL;
+    int failed = 0;
+    while (!failed) {
+        failed = tz_interrupt_check(err) || tz_upcoming_next(upcoming, &entry, err);
+        if (!failed && export->lost_error.kind != TZ_OK) {
             if (err)
                 *err = export->lost_error;
-            return -1;
+            failed = -1;
         }
-        if (done)
-            return 0;
-        if (take(export, &entry, err))
-            return tz_while(err, "'%s'", entry.path);
+        if (failed || !entry)
+            break;
+        if (take(export, entry, err))
+            failed = tz_while(err, "'%s'", entry->path);
     }
+    export->upcoming = NULL;
+    return failed ? -1 : 0;
 }
 
 static int count_link(struct export *export, struct tz_entry *entry, struct tz_error *err)
@@ -315,11 +320,12 @@ static int run(struct export *export, struct tz_error *err)
         return -1;
     if (export->form->holds & COUNTS_LINKS) {
         if (tz_link_table_new(&export->links, err) ||
-            each_entry(export, count_link, pass_over, err))
+            each_entry(export, NULL, count_link, pass_over, err))
             return -1;
         export->next_inode = tz_link_table_count(export->links) + 1;
     }
-    if (begin_writing(export, err) || each_entry(export, take_entry, note_lost, err))
+    if (begin_writing(export, err) ||
+        each_entry(export, export->chunks, take_entry, note_lost, err))
         return -1;
     if (archive_write_close(export->archive) != ARCHIVE_OK)
         return tz_export_fail(export, err);

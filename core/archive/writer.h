@@ -73,12 +73,28 @@ int tz_lost_parts_add(struct lost_parts *parts, const char *from, size_t from_le
 bool tz_lost_parts_hold(const struct lost_parts *parts, const char *path, size_t len);
 void tz_lost_parts_clear(struct lost_parts *parts);
 
+/*
+ * The entries that come next, read ahead of the one that is being written, so that what they need
+ * of far stores is on its way.  One that cannot be read is told in its turn.
+ */
+struct upcoming;
+int tz_upcoming_new(struct upcoming **ret, struct tz_manifest_reader *reader,
+                    struct tz_chunk_reader *chunks, struct tz_error *err) TZ_MUST_CHECK;
+void tz_upcoming_free(struct upcoming *upcoming);
+TZ_DEFINE_SCOPED(struct upcoming *, tz_scoped_upcoming, tz_upcoming_free)
+/* *ret may be changed, and belongs to upcoming until the next call; NULL: there is no more. */
+int tz_upcoming_next(struct upcoming *upcoming, struct tz_entry **ret,
+                     struct tz_error *err) TZ_MUST_CHECK;
+/* Ask for what there is room for, such as before each read. */
+void tz_upcoming_ask(struct upcoming *upcoming);
+
 struct export
 {
     const struct tz_archive_export_options *options;
     struct tz_archive_export_result *result;
     const struct tz_archive_form *form;
     struct tz_chunk_reader *chunks;
+    struct upcoming *upcoming; /* NULL: of no entry the content is wanted; borrowed */
     /* What it gave last: many small files lie in one chunk, which need not be checked for each. */
     uint8_t chunk_id[TZ_ID_SIZE];
     const uint8_t *chunk; /* NULL: nothing yet */

@@ -85,12 +85,6 @@ static const struct local_extent *past_row(struct past *past, uint64_t row)
     return &past->rows[row - past->rows_at];
 }
 
-static bool is_hole(const struct tz_extent *extent)
-{
-    static const uint8_t zero[TZ_ID_SIZE];
-    return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
-}
-
 /* The old extents that cover [offset, offset + len); calls come in ascending order. False: not to
  * be had (a bad pack, a damaged list), the bytes must be stored anew. */
 static bool past_extents(struct paging *paging, uint64_t offset, uint64_t len,
@@ -112,7 +106,7 @@ static bool past_extents(struct paging *paging, uint64_t offset, uint64_t len,
         }
         struct local_extent part = *row;
         uint64_t skip = offset - past->row_begin;
-        bool hole = is_hole(&row->extent);
+        bool hole = tz_extent_is_hole(&row->extent);
         if (!hole && tz_pack_is_bad(reading->bad_packs, reading->bad_count, row->pack))
             return false;
         part.extent.offset = hole ? 0 : row->extent.offset + (uint32_t)skip;

@@ -114,12 +114,6 @@ bool tz_pack_is_bad(const int64_t *bad_packs, size_t count, uint64_t pack)
     return false;
 }
 
-static bool is_hole(const struct tz_extent *extent)
-{
-    static const uint8_t zero[TZ_ID_SIZE];
-    return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
-}
-
 /* Are all packs that the old content lies in still good? */
 static bool content_good(struct scan *scan)
 {
@@ -127,7 +121,7 @@ static bool content_good(struct scan *scan)
     struct local_extent rows[64];
 
     for (uint32_t i = 0; i < scan->old.extent_count; i++)
-        if (!is_hole(&scan->old.extents[i]) &&
+        if (!tz_extent_is_hole(&scan->old.extents[i]) &&
             tz_pack_is_bad(o->bad_packs, o->bad_count, scan->old.extent_packs[i]))
             return false;
     /* Even if no pack is bad: a damaged row must be found here, where the file can still be read.
@@ -137,7 +131,7 @@ static bool content_good(struct scan *scan)
         if (tz_local_list(o->last, scan->old_extra.list_first + at, rows, count, NULL))
             return false;
         for (size_t i = 0; i < count; i++)
-            if (!is_hole(&rows[i].extent) &&
+            if (!tz_extent_is_hole(&rows[i].extent) &&
                 tz_pack_is_bad(o->bad_packs, o->bad_count, rows[i].pack))
                 return false;
     }

@@ -85,9 +85,7 @@ static int look_up(struct known *known, const uint8_t id[TZ_ID_SIZE], struct tz_
 
 static int check_extent(struct known *known, const struct tz_extent *extent, struct tz_error *err)
 {
-    static const uint8_t hole[TZ_ID_SIZE];
-
-    if (memcmp(extent->id, hole, TZ_ID_SIZE) == 0)
+    if (tz_extent_is_hole(extent))
         return 0;
     if (look_up(known, extent->id, err))
         return -1;

@@ -46,24 +46,19 @@ static int advance(struct side *side, uint64_t len, struct tz_error *err)
     return 0;
 }
 
-static bool is_hole(const struct side *side)
-{
-    static const uint8_t zero[TZ_ID_SIZE];
-    return memcmp(side->extent.id, zero, TZ_ID_SIZE) == 0;
-}
-
 /* Both stand at the same byte of the same chunk, or in a hole. */
 static bool is_same_place(const struct side *a, const struct side *b)
 {
     return memcmp(a->extent.id, b->extent.id, TZ_ID_SIZE) == 0 &&
-           (is_hole(a) || a->extent.offset + a->done == b->extent.offset + b->done);
+           (tz_extent_is_hole(&a->extent) ||
+            a->extent.offset + a->done == b->extent.offset + b->done);
 }
 
 static int load(struct side *side, struct tz_error *err)
 {
     uint32_t len = 0;
 
-    if (side->data || is_hole(side))
+    if (side->data || tz_extent_is_hole(&side->extent))
         return 0;
     if (tz_chunk_read(side->reader, side->extent.id, &side->data, &len, err))
         return -1;

@@ -55,16 +55,10 @@ static uint32_t get_u32(struct tz_cursor *c)
     return get_limited(c, UINT32_MAX);
 }
 
-static bool is_hole(const struct tz_extent *extent)
-{
-    static const uint8_t zero[TZ_ID_SIZE];
-    return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
-}
-
 /* What can be written, so that it can be read again. */
 static bool extent_valid(const struct tz_extent *extent)
 {
-    if (is_hole(extent))
+    if (tz_extent_is_hole(extent))
         return extent->len >= 1 && extent->len <= TZ_HOLE_MAX;
     return extent->len >= 1 && extent->len <= TZ_CHUNK_MAX &&
            extent->offset + extent->len <= TZ_CHUNK_MAX;
@@ -118,7 +112,7 @@ int tz_extent_encode(struct tz_coder *coder, const struct tz_extent *extent, uin
     if (!extent_valid(extent))
         return tz_fail(err, TZ_FAILED, "internal error: a piece of %llu bytes in a content list",
                        (unsigned long long)extent->len);
-    if (is_hole(extent))
+    if (tz_extent_is_hole(extent))
         return tz_put_varint(out, extent->len << 2 | EXTENT_HOLE, err);
 
     uint32_t end = (uint32_t)(extent->offset + extent->len);
@@ -149,7 +143,7 @@ static int decode_new(struct tz_coder *coder, struct tz_cursor *c, const struct 
         if (id)
             memcpy(extent->id, id, TZ_ID_SIZE);
     }
-    if (is_hole(extent))
+    if (tz_extent_is_hole(extent))
         tz_wire_bad(c);
     if (tz_wire_ok(c))
         remember_new(coder, extent->id, *ret_pack, (uint32_t)(extent->offset + extent->len));

@@ -11,7 +11,9 @@ struct tz_manifest_reader {
     struct tz_chunk_reader *chunks;
     struct tz_buf bytes; /* of the root */
     struct tz_manifest_root root;
-    size_t at; /* the next piece */
+    size_t at;       /* the next piece */
+    size_t expected; /* the first piece that was not expected yet */
+    bool seeks;      /* what comes next is not known */
     char *prefix;
     size_t prefix_len;
     struct tz_id_list root_ids;
@@ -155,11 +157,38 @@ void tz_manifest_reader_free(struct tz_manifest_reader *reader)
     free(reader);
 }
 
+/* Is the path behind all that the prefix holds? */
+static bool is_behind(const struct tz_manifest_reader *reader, const char *path, size_t len)
+{
+    return !tz_path_within(path, len, reader->prefix, reader->prefix_len) &&
+           tz_path_compare(path, len, reader->prefix, reader->prefix_len) > 0;
+}
+
+/* Nothing of the prefix can be in this piece or behind it: by the root, so without reading one
+ * chunk too many. */
+static bool is_end(const struct tz_manifest_reader *reader, size_t piece)
+{
+    if (piece == reader->root.count)
+        return true;
+    const struct tz_manifest_piece *next = &reader->root.pieces[piece];
+    return is_behind(reader, next->first, next->first_len);
+}
+
+static void expect_pieces(struct tz_manifest_reader *reader)
+{
+    reader->expected = TZ_MAX(reader->expected, reader->at);
+    while (!reader->seeks && !is_end(reader, reader->expected) &&
+           tz_chunk_expect(reader->chunks, reader->root.pieces[reader->expected].id))
+        reader->expected++;
+}
+
 static int next_piece(struct tz_manifest_reader *reader, struct tz_error *err)
 {
     const struct tz_manifest_piece *piece = &reader->root.pieces[reader->at];
     const uint8_t *data = NULL;
     uint32_t len = 0;
+
+    expect_pieces(reader);
 
     if (tz_chunk_read(reader->chunks, piece->id, &data, &len, err))
         return -1;
@@ -202,22 +231,6 @@ static int hold_order(struct tz_manifest_reader *reader, const struct tz_entry *
     tz_buf_reset(last);
     reader->has_last = true;
     return tz_buf_append(last, entry->path, entry->path_len, err);
-}
-
-/* Is the path behind all that the prefix holds? */
-static bool is_behind(const struct tz_manifest_reader *reader, const char *path, size_t len)
-{
-    return !tz_path_within(path, len, reader->prefix, reader->prefix_len) &&
-           tz_path_compare(path, len, reader->prefix, reader->prefix_len) > 0;
-}
-
-/* Nothing more of the prefix can come: by the root, so without reading one chunk too many. */
-static bool is_at_end(const struct tz_manifest_reader *reader)
-{
-    if (reader->at == reader->root.count)
-        return true;
-    const struct tz_manifest_piece *next = &reader->root.pieces[reader->at];
-    return is_behind(reader, next->first, next->first_len);
 }
 
 void tz_manifest_reader_tolerate(struct tz_manifest_reader *reader, tz_manifest_lost_fn *lost,
@@ -288,7 +301,7 @@ int tz_manifest_next(struct tz_manifest_reader *reader, struct tz_entry *entry, 
     *ret_done = false;
     for (;;) {
         while (tz_left(&reader->cursor) == 0) {
-            bool end = is_at_end(reader);
+            bool end = is_end(reader, reader->at);
             if (end ? finish(reader, ret_done, err) : step(reader, err))
                 return tz_while(err, "read the manifest");
             if (end)
@@ -313,6 +326,7 @@ void tz_manifest_seek(struct tz_manifest_reader *reader, const char *path, size_
     const struct tz_buf *last = &reader->last;
 
     assert(reader->prefix_len == 0 && !reader->lost);
+    reader->seeks = true;
     *ret_moved = !(reader->at == piece + 1 && reader->has_last &&
                    tz_path_compare((const char *)last->data, last->len, path, path_len) < 0);
     if (!*ret_moved)
@@ -341,8 +355,17 @@ struct walk_level {
     struct tz_coder coder;
 };
 
+#define AHEAD 64U
+
 struct tz_extent_walk {
     struct tz_chunk_reader *chunks; /* NULL for level 0 */
+    /* Who reads the content, and what comes next of it; NULL: nobody who is to know. */
+    struct tz_chunk_reader *content;
+    struct tz_extent ahead[AHEAD]; /* a ring */
+    unsigned first, count, expected;
+    bool ended; /* by what: */
+    int failed;
+    struct tz_error why;
     const struct tz_entry *entry;
     uint32_t at; /* in the entry's extents */
     struct walk_level levels[TZ_LIST_LEVELS];
@@ -406,8 +429,8 @@ static int next_at(struct tz_extent_walk *walk, unsigned level, struct tz_extent
     return tz_extent_decode(&l->coder, &l->cursor, NULL, extent, &pack, err);
 }
 
-int tz_extent_walk_next(struct tz_extent_walk *walk, struct tz_extent *extent, bool *ret_done,
-                        struct tz_error *err)
+static int walk_on(struct tz_extent_walk *walk, struct tz_extent *extent, bool *ret_done,
+                   struct tz_error *err)
 {
     if (next_at(walk, 0, extent, ret_done, err))
         return -1;
@@ -419,4 +442,49 @@ int tz_extent_walk_next(struct tz_extent_walk *walk, struct tz_extent *extent, b
         walk->left -= extent->len;
     }
     return 0;
+}
+
+void tz_extent_walk_expect(struct tz_extent_walk *walk, struct tz_chunk_reader *content)
+{
+    if (tz_chunk_reader_is_far(content))
+        walk->content = content;
+}
+
+/* As far as what is read goes, and what the reader has room for. */
+static void look_ahead(struct tz_extent_walk *walk)
+{
+    for (;;) {
+        if (walk->expected < walk->count) {
+            const struct tz_extent *extent = &walk->ahead[(walk->first + walk->expected) % AHEAD];
+            if (!tz_extent_is_hole(extent) && !tz_chunk_expect(walk->content, extent->id))
+                return;
+            walk->expected++;
+            continue;
+        }
+        if (walk->ended || walk->count == AHEAD)
+            return;
+        struct tz_extent *next = &walk->ahead[(walk->first + walk->count) % AHEAD];
+        walk->failed = walk_on(walk, next, &walk->ended, &walk->why);
+        walk->ended = walk->ended || walk->failed;
+        walk->count += !walk->ended;
+    }
+}
+
+int tz_extent_walk_next(struct tz_extent_walk *walk, struct tz_extent *extent, bool *ret_done,
+                        struct tz_error *err)
+{
+    if (!walk->content)
+        return walk_on(walk, extent, ret_done, err);
+    look_ahead(walk);
+    *ret_done = walk->count == 0;
+    if (!*ret_done) {
+        *extent = walk->ahead[walk->first];
+        walk->first = (walk->first + 1) % AHEAD;
+        walk->count--;
+        walk->expected -= walk->expected > 0;
+        return 0;
+    }
+    if (walk->failed && err)
+        *err = walk->why;
+    return walk->failed;
 }

@@ -29,13 +29,6 @@ static uint64_t key_of(const struct tz_extent *extent, unsigned level)
     return tz_fingerprint(extent->id) ^ place;
 }
 
-static bool is_hole(const struct tz_extent *extent)
-{
-    static const uint8_t hole[TZ_ID_SIZE];
-
-    return memcmp(extent->id, hole, TZ_ID_SIZE) == 0;
-}
-
 static int visit_list(struct walk *walk, const struct tz_extent *list, unsigned level,
                       struct tz_error *err);
 
@@ -46,7 +39,7 @@ static int visit_extent(struct walk *walk, const struct tz_extent *extent, unsig
     const struct tz_reference_visitor *visitor = walk->visitor;
     uint64_t key = key_of(extent, level);
 
-    if (is_hole(extent))
+    if (tz_extent_is_hole(extent))
         return level == 0 ? 0 : tz_fail(err, TZ_CORRUPT, "a list in the manifest is a hole");
     if (visitor->found(visitor->arg, extent->id, err))
         return -1;

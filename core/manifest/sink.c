@@ -69,12 +69,6 @@ void tz_extent_sink_free(struct tz_extent_sink *sink)
     free(sink);
 }
 
-static bool is_hole(const struct tz_extent *extent)
-{
-    static const uint8_t zero[TZ_ID_SIZE];
-    return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
-}
-
 static int push(struct tz_extent_sink *sink, unsigned level, const struct tz_extent *extent,
                 struct tz_error *err);
 
@@ -135,8 +129,8 @@ static bool joins(const struct tz_extent *last, const struct tz_extent *extent)
 {
     if (memcmp(last->id, extent->id, TZ_ID_SIZE) != 0)
         return false;
-    return is_hole(extent) ? last->len <= TZ_HOLE_MAX - extent->len
-                           : last->offset + last->len == extent->offset;
+    return tz_extent_is_hole(extent) ? last->len <= TZ_HOLE_MAX - extent->len
+                                     : last->offset + last->len == extent->offset;
 }
 
 static int add(struct tz_extent_sink *sink, const struct tz_extent *extent, struct tz_error *err)
@@ -161,7 +155,7 @@ int tz_extent_sink_add(struct tz_extent_sink *sink, const struct tz_extent *exte
 {
     struct tz_extent rest = *extent;
 
-    while (is_hole(&rest) && rest.len > TZ_HOLE_MAX) {
+    while (tz_extent_is_hole(&rest) && rest.len > TZ_HOLE_MAX) {
         struct tz_extent part = {.len = TZ_HOLE_MAX};
         if (add(sink, &part, err))
             return -1;

@@ -54,7 +54,7 @@ void tz_head_clear(struct tz_head *head)
     *head = (struct tz_head){0};
 }
 
-static bool is_hole(const struct tz_extent *extent)
+bool tz_extent_is_hole(const struct tz_extent *extent)
 {
     static const uint8_t zero[TZ_ID_SIZE];
     return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
@@ -62,7 +62,7 @@ static bool is_hole(const struct tz_extent *extent)
 
 static bool extent_valid(const struct tz_extent *extent)
 {
-    if (is_hole(extent))
+    if (tz_extent_is_hole(extent))
         return extent->len >= 1 && extent->offset == 0;
     return extent->len >= 1 && extent->len <= TZ_CHUNK_MAX && extent->offset < TZ_CHUNK_MAX &&
            extent->offset + extent->len <= TZ_CHUNK_MAX;

@@ -153,11 +153,15 @@ static int move_all(struct repacking *repacking, const struct tz_live *live,
     while (count == MOVES) {
         if (tz_catalog_moves(repacking->pruning->catalog, &after, moves, MOVES, &count, err))
             return -1;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0, expected = 0; i < count; i++) {
+            expected = TZ_MAX(expected, i);
+            while (expected < count && tz_chunk_expect(reader, moves[expected].id))
+                expected++;
             if (tz_interrupt_check(err) ||
                 tz_fingerprints_add(&repacking->moved, tz_fingerprint(moves[i].id), err) ||
                 move_one(reader, packer, &moves[i], tz_live_kind(live, moves[i].pack), err))
                 return -1;
+        }
         if (count > 0)
             after = moves[count - 1];
     }

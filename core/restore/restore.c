@@ -379,16 +379,6 @@ static int open_target(struct restore *restore, struct tz_error *err)
     return tz_place_open(&restore->place, folder, options->overwrite, place_warning, restore, err);
 }
 
-/* Does every read wait for a network? */
-static bool is_far(struct tz_mirror *mirror)
-{
-    for (size_t i = 0; i < tz_mirror_count(mirror); i++)
-        if (tz_mirror_usable(mirror, i) &&
-            (tz_store_features(tz_mirror_store(mirror, i)) & TZ_STORE_LOCAL))
-            return false;
-    return true;
-}
-
 static int make_pool(struct restore *restore, struct tz_error *err)
 {
     const unsigned threads = tz_pool_threads(tz_repo_config(restore->repo)->threads, LOCAL_WORKERS);
@@ -397,7 +387,7 @@ static int make_pool(struct restore *restore, struct tz_error *err)
     if (tz_pool_new(&restore->pool, threads, err))
         return -1;
     restore->desk_count = tz_pool_size(restore->pool);
-    if (is_far(tz_repo_mirror(restore->repo))) {
+    if (tz_mirror_is_far(tz_repo_mirror(restore->repo))) {
         readers = TZ_MAX(restore->desk_count, REMOTE_READERS);
         restore->far = true;
         restore->run_bytes = RUN_BYTES;
@@ -538,7 +528,6 @@ static int write_hole(int fd, uint64_t len, struct tz_error *err)
 int tz_restore_stream(struct tz_repo *repo, const struct tz_entry *entry, int fd,
                       uint64_t *ret_healed, struct tz_error *err)
 {
-    static const uint8_t hole[TZ_ID_SIZE];
     TZ_SCOPED(tz_scoped_extent_walk) struct tz_extent_walk *walk_extents = NULL;
     TZ_SCOPED(tz_scoped_chunk_reader) struct tz_chunk_reader *reader = NULL;
     struct tz_extent extent;
@@ -549,6 +538,7 @@ int tz_restore_stream(struct tz_repo *repo, const struct tz_entry *entry, int fd
     if (tz_extent_walk_new(&walk_extents, repo, entry, err) ||
         tz_chunk_reader_new(&reader, repo, err))
         return -1;
+    tz_extent_walk_expect(walk_extents, reader);
     while (!tz_extent_walk_next(walk_extents, &extent, &done, err)) {
         const uint8_t *data = NULL;
         uint32_t len = 0;
@@ -559,7 +549,7 @@ int tz_restore_stream(struct tz_repo *repo, const struct tz_entry *entry, int fd
         }
         if (tz_interrupt_check(err))
             return -1;
-        if (memcmp(extent.id, hole, TZ_ID_SIZE) == 0) {
+        if (tz_extent_is_hole(&extent)) {
             if (write_hole(fd, extent.len, err))
                 return -1;
             continue;

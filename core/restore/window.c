@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-static bool is_hole(const struct tz_extent *extent)
-{
-    static const uint8_t zero[TZ_ID_SIZE];
-    return memcmp(extent->id, zero, TZ_ID_SIZE) == 0;
-}
-
 static int new_file(struct restore *restore, struct tz_entry *entry, struct file **ret,
                     struct tz_error *err)
 {
@@ -97,10 +91,10 @@ int tz_restore_plan_file(struct restore *restore, struct tz_entry *entry, struct
         }
         if (done)
             break;
-        if (is_hole(&extent) ? tz_restore_add_hole(file, offset, extent.len, err)
-                             : add_want(restore, file, &extent, offset, err))
+        if (tz_extent_is_hole(&extent) ? tz_restore_add_hole(file, offset, extent.len, err)
+                                       : add_want(restore, file, &extent, offset, err))
             return -1;
-        if (is_hole(&extent) && !restore->compare)
+        if (tz_extent_is_hole(&extent) && !restore->compare)
             atomic_fetch_add(&restore->bytes, extent.len);
         offset += extent.len;
         if (restore->want_count == WINDOW_WANTS && run_wants(restore, err))

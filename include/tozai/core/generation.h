@@ -16,6 +16,7 @@ struct tz_extent {
     uint32_t offset; /* in the chunk */
     uint64_t len;    /* at most TZ_CHUNK_MAX unless it is a hole */
 };
+bool tz_extent_is_hole(const struct tz_extent *extent);
 
 struct tz_tag {
     char *key;

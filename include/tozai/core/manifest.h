@@ -169,6 +169,9 @@ int tz_extent_walk_new(struct tz_extent_walk **ret, struct tz_repo *repo,
                        const struct tz_entry *entry, struct tz_error *err) TZ_MUST_CHECK;
 void tz_extent_walk_free(struct tz_extent_walk *walk);
 TZ_DEFINE_SCOPED(struct tz_extent_walk *, tz_scoped_extent_walk, tz_extent_walk_free)
+/* All of the content will be read, by this reader: it is told what comes next (tz_chunk_expect()).
+ * Before the first step. */
+void tz_extent_walk_expect(struct tz_extent_walk *walk, struct tz_chunk_reader *content);
 int tz_extent_walk_next(struct tz_extent_walk *walk, struct tz_extent *extent, bool *ret_done,
                         struct tz_error *err) TZ_MUST_CHECK;
 

@@ -73,6 +73,8 @@ struct tz_store *tz_mirror_store(struct tz_mirror *mirror, size_t i);
 const char *tz_mirror_name(const struct tz_mirror *mirror, size_t i);
 /* Not out. */
 bool tz_mirror_usable(struct tz_mirror *mirror, size_t i);
+/* Does every read wait for a network, since no usable store is on this machine? */
+bool tz_mirror_is_far(struct tz_mirror *mirror);
 /* Why store i is out; false if it is not. */
 bool tz_mirror_error(struct tz_mirror *mirror, size_t i, struct tz_error *ret);
 /* Take store i out for the rest of the run, for this reason. */

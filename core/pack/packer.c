@@ -7,6 +7,8 @@
 #define DRY_RUN_IDS 1000000U
 /* Frame buffers that wait for their next use. */
 #define SPARE_BUFFERS 3U
+/* Packs, where stores are far away; else memory is worth more than the time. */
+#define SPARE_BLOBS 8U
 
 static int make_sealers(struct tz_packer *packer, int level, struct tz_error *err)
 {
@@ -38,6 +40,9 @@ int tz_packer_new(struct tz_packer **ret, const struct tz_packer_options *option
     packer->next_tag = 1;
     packer->unindexed_fd = -1;
     if (tz_recycler_new(&packer->buffers, packer->frame_size + TZ_AEAD_TAG, SPARE_BUFFERS, err) ||
+        tz_blob_shelf_new(&packer->blobs,
+                          tz_mirror_is_far(tz_repo_mirror(options->repo)) ? SPARE_BLOBS : 0,
+                          packer->pack_size + packer->frame_size, err) ||
         make_sealers(packer, config->compression, err) ||
         (!packer->dry_run && tz_packer_recall_unindexed(packer, err)))
         return -1;
@@ -72,6 +77,7 @@ void tz_packer_free(struct tz_packer *packer)
         free(packer->lanes[i].chunks);
     }
     tz_recycler_free(packer->buffers);
+    tz_blob_shelf_close(packer->blobs);
     if (packer->unindexed_fd >= 0)
         (void)close(packer->unindexed_fd);
     tz_idset_clear(&packer->fresh);
@@ -222,7 +228,8 @@ static int submit_frame(struct tz_packer *packer, unsigned lane, uint8_t *buffer
     work->expected = (uint64_t)((double)len * packer->ratio);
     work->pack->expected += work->expected;
     work->pack->reserved += len + TZ_AEAD_TAG;
-    if (work->pack->blob->len + work->pack->expected >= packer->pack_size) {
+    /* Another frame such as this would bring it farther from the size aimed at. */
+    if (work->pack->blob->len + work->pack->expected + work->expected / 2 >= packer->pack_size) {
         work->pack->closed = true;
         packer->open[kind - 1] = NULL;
     }

@@ -97,6 +97,7 @@ struct tz_packer {
     uint64_t unindexed_len;
     bool unindexed_stays;        /* some of it cannot be indexed now */
     struct tz_recycler *buffers; /* of frames */
+    struct tz_blob_shelf *blobs; /* of packs */
     double ratio;                /* of sealed to plain, recently */
     struct tz_packer_stats stats;
 };

@@ -41,7 +41,7 @@ static int new_pack(struct tz_packer *packer, enum tz_pack_kind kind, struct ope
         failed = tz_pack_header_make(tz_repo_keys(packer->repo), kind, pack->info.header, pack->key,
                                      err);
     if (!failed)
-        failed = tz_blob_new(&pack->blob, blob_size(packer), err);
+        failed = tz_blob_take(packer->blobs, &pack->blob, blob_size(packer), err);
     if (failed) {
         tz_packer_free_pack(packer, pack);
         return -1;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define REMOTE_PACKS 6U
-#define TOTAL_PACKS  8U /* whatever each store lacks */
+#define TOTAL_PACKS  6U /* whatever each store lacks */
 #define FEWEST_PACKS 4U
 #define PATIENCE_MS  2000U
 

@@ -19,11 +19,26 @@ struct tz_blob {
     size_t len;
     size_t cap;          /* a multiple of TZ_BLOB_ALIGN */
     unsigned references; /* atomic; the module's */
-    unsigned queues;     /* that it waits in, counted by the one mirror that has it */
+    struct tz_blob_shelf *shelf;
+    unsigned queues; /* that it waits in, counted by the one mirror that has it */
 };
 
 /* A blob with room for cap bytes and len 0, held once. */
 int tz_blob_new(struct tz_blob **ret, size_t cap, struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * A shelf keeps blobs that were dropped, up to so many, for the next taker: memory that goes back
+ * to the system has to be cleared before it can be used again, which costs as much as to encrypt
+ * it. Not those that had more than max_len bytes, which would hold more memory than what comes
+ * needs. Threads: any number at once.  Blobs may live longer than who closes the shelf.
+ */
+struct tz_blob_shelf;
+int tz_blob_shelf_new(struct tz_blob_shelf **ret, unsigned keep, size_t max_len,
+                      struct tz_error *err) TZ_MUST_CHECK;
+/* NULL is allowed. */
+void tz_blob_shelf_close(struct tz_blob_shelf *shelf);
+/* As tz_blob_new(), but of the shelf if it has one of this size, with any content. */
+int tz_blob_take(struct tz_blob_shelf *shelf, struct tz_blob **ret, size_t cap,
+                 struct tz_error *err) TZ_MUST_CHECK;
 /* A copy of data. */
 int tz_blob_copy(struct tz_blob **ret, const void *data, size_t len,
                  struct tz_error *err) TZ_MUST_CHECK;

@@ -69,18 +69,18 @@ static bool ask(struct upcoming *upcoming)
     return true;
 }
 
-void tz_upcoming_ask(struct upcoming *upcoming)
-{
-    if (upcoming->chunks)
-        (void)ask(upcoming);
-}
-
 static void read_one(struct upcoming *upcoming)
 {
     upcoming->failed = tz_manifest_next(upcoming->reader, entry_at(upcoming, upcoming->count),
                                         &upcoming->ended, &upcoming->why);
     upcoming->ended = upcoming->ended || upcoming->failed;
     upcoming->count += !upcoming->ended;
+}
+
+void tz_upcoming_ask(struct upcoming *upcoming)
+{
+    while (upcoming->chunks && ask(upcoming) && !upcoming->ended && upcoming->count < ENTRIES)
+        read_one(upcoming);
 }
 
 static void drop_first(struct upcoming *upcoming)
@@ -97,8 +97,7 @@ int tz_upcoming_next(struct upcoming *upcoming, struct tz_entry **ret, struct tz
 {
     if (upcoming->given)
         drop_first(upcoming);
-    while (!upcoming->ended && upcoming->count < (upcoming->chunks ? ENTRIES : 1) &&
-           (upcoming->count == 0 || ask(upcoming)))
+    if (upcoming->count == 0 && !upcoming->ended)
         read_one(upcoming);
     tz_upcoming_ask(upcoming);
     upcoming->given = upcoming->count > 0;

@@ -85,7 +85,7 @@ TZ_DEFINE_SCOPED(struct upcoming *, tz_scoped_upcoming, tz_upcoming_free)
 /* *ret may be changed, and belongs to upcoming until the next call; NULL: there is no more. */
 int tz_upcoming_next(struct upcoming *upcoming, struct tz_entry **ret,
                      struct tz_error *err) TZ_MUST_CHECK;
-/* Ask for what there is room for, such as before each read. */
+/* Read on and ask for what there is room for, before each read of content. */
 void tz_upcoming_ask(struct upcoming *upcoming);
 
 struct export

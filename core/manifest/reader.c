@@ -357,15 +357,19 @@ struct walk_level {
 
 #define AHEAD 64U
 
-struct tz_extent_walk {
-    struct tz_chunk_reader *chunks; /* NULL for level 0 */
-    /* Who reads the content, and what comes next of it; NULL: nobody who is to know. */
+/* What comes next, of which the reader of the content is told. */
+struct lookahead {
     struct tz_chunk_reader *content;
-    struct tz_extent ahead[AHEAD]; /* a ring */
+    struct tz_extent extents[AHEAD]; /* a ring */
     unsigned first, count, expected;
     bool ended; /* by what: */
     int failed;
     struct tz_error why;
+};
+
+struct tz_extent_walk {
+    struct tz_chunk_reader *chunks; /* NULL for level 0 */
+    struct lookahead *ahead;        /* NULL: nobody is to be told */
     const struct tz_entry *entry;
     uint32_t at; /* in the entry's extents */
     struct walk_level levels[TZ_LIST_LEVELS];
@@ -397,6 +401,7 @@ void tz_extent_walk_free(struct tz_extent_walk *walk)
         tz_coder_clear(&walk->levels[i].coder);
     }
     tz_chunk_reader_free(walk->chunks);
+    free(walk->ahead);
     free(walk);
 }
 
@@ -447,44 +452,49 @@ static int walk_on(struct tz_extent_walk *walk, struct tz_extent *extent, bool *
 void tz_extent_walk_expect(struct tz_extent_walk *walk, struct tz_chunk_reader *content)
 {
     if (tz_chunk_reader_is_far(content))
-        walk->content = content;
+        walk->ahead = calloc(1, sizeof(*walk->ahead)); /* without memory it goes as before */
+    if (walk->ahead)
+        walk->ahead->content = content;
 }
 
 /* As far as what is read goes, and what the reader has room for. */
 static void look_ahead(struct tz_extent_walk *walk)
 {
+    struct lookahead *ahead = walk->ahead;
+
     for (;;) {
-        if (walk->expected < walk->count) {
-            const struct tz_extent *extent = &walk->ahead[(walk->first + walk->expected) % AHEAD];
-            if (!tz_extent_is_hole(extent) && !tz_chunk_expect(walk->content, extent->id))
+        for (; ahead->expected < ahead->count; ahead->expected++) {
+            const struct tz_extent *extent =
+                &ahead->extents[(ahead->first + ahead->expected) % AHEAD];
+            if (!tz_extent_is_hole(extent) && !tz_chunk_expect(ahead->content, extent->id))
                 return;
-            walk->expected++;
-            continue;
         }
-        if (walk->ended || walk->count == AHEAD)
+        if (ahead->ended || ahead->count == AHEAD)
             return;
-        struct tz_extent *next = &walk->ahead[(walk->first + walk->count) % AHEAD];
-        walk->failed = walk_on(walk, next, &walk->ended, &walk->why);
-        walk->ended = walk->ended || walk->failed;
-        walk->count += !walk->ended;
+        struct tz_extent *next = &ahead->extents[(ahead->first + ahead->count) % AHEAD];
+        ahead->failed = walk_on(walk, next, &ahead->ended, &ahead->why);
+        ahead->ended = ahead->ended || ahead->failed;
+        ahead->count += !ahead->ended;
     }
 }
 
 int tz_extent_walk_next(struct tz_extent_walk *walk, struct tz_extent *extent, bool *ret_done,
                         struct tz_error *err)
 {
-    if (!walk->content)
+    struct lookahead *ahead = walk->ahead;
+
+    if (!ahead)
         return walk_on(walk, extent, ret_done, err);
     look_ahead(walk);
-    *ret_done = walk->count == 0;
+    *ret_done = ahead->count == 0;
     if (!*ret_done) {
-        *extent = walk->ahead[walk->first];
-        walk->first = (walk->first + 1) % AHEAD;
-        walk->count--;
-        walk->expected -= walk->expected > 0;
+        *extent = ahead->extents[ahead->first];
+        ahead->first = (ahead->first + 1) % AHEAD;
+        ahead->count--;
+        ahead->expected -= ahead->expected > 0;
         return 0;
     }
-    if (walk->failed && err)
-        *err = walk->why;
-    return walk->failed;
+    if (ahead->failed && err)
+        *err = ahead->why;
+    return ahead->failed;
 }

@@ -212,6 +212,17 @@ static void ask_for(struct tz_chunk_reader *reader, int64_t pack, uint32_t frame
     tz_wipe(at.key, sizeof(at.key));
 }
 
+/* Its threads are started when a frame is asked for, not where all that is read lies in one. */
+static bool make_queue(struct tz_chunk_reader *reader)
+{
+    struct tz_error ignored = {0};
+
+    if (!reader->expected &&
+        tz_expected_new(&reader->expected, tz_repo_mirror(reader->repo), &ignored))
+        reader->far = false; /* it goes without */
+    return reader->expected != NULL;
+}
+
 bool tz_chunk_expect(struct tz_chunk_reader *reader, const uint8_t id[TZ_ID_SIZE])
 {
     struct tz_chunk_place place;
@@ -220,23 +231,17 @@ bool tz_chunk_expect(struct tz_chunk_reader *reader, const uint8_t id[TZ_ID_SIZE
 
     if (!reader->far || memcmp(reader->last, id, TZ_ID_SIZE) == 0)
         return true;
-    if (!reader->expected &&
-        tz_expected_new(&reader->expected, tz_repo_mirror(reader->repo), &ignored)) {
-        reader->far = false; /* it goes without */
-        return true;
-    }
-    if (!tz_catalog_find_chunk(tz_repo_catalog(reader->repo), id, &place, &found, &ignored) &&
-        found) {
-        struct cached *cached = find_cached(reader, place.pack, place.frame);
-        if (cached) {
-            cached->wanted++;
-        } else if (!tz_expected_want(reader->expected, place.pack, place.frame)) {
-            if (!tz_expected_has_room(reader->expected))
-                return false;
-            ask_for(reader, place.pack, place.frame);
-        }
-    }
+    if (reader->expected && !tz_expected_has_room(reader->expected))
+        return false;
     memcpy(reader->last, id, TZ_ID_SIZE);
+    if (tz_catalog_find_chunk(tz_repo_catalog(reader->repo), id, &place, &found, &ignored) ||
+        !found)
+        return true;
+    struct cached *cached = find_cached(reader, place.pack, place.frame);
+    if (cached)
+        cached->wanted++;
+    else if (make_queue(reader) && !tz_expected_want(reader->expected, place.pack, place.frame))
+        ask_for(reader, place.pack, place.frame);
     return true;
 }
 

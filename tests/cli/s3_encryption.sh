@@ -7,7 +7,6 @@
 configure() {
     write_s3_config "$1" "$2"
     printf '%s\n' "${@:3}" >>"$work/conf"
-    sed -i 's/^key_file.*/&\npack_size = 64M/' "$work/conf"
 }
 kind_of() {
     s3 200 west HEAD "/$bucket/$1"
@@ -20,15 +19,15 @@ encryption() {
 }
 
 make_tree
-head -c 70000000 /dev/urandom >"$work/src/large"
 proxy far west
 faults far
 
 # --- A key service. ---
 configure east far 'sse = aws:kms' 'sse_kms_key_id = tozai-key'
+large_packs
 tz 0 init
 tz 0 backup
-[ "$(requests far 'POST .*uploads=')" -gt 0 ] || fail 'nothing went up in parts'
+in_parts far || fail 'nothing went up in parts'
 for key in $(s3_keys west west/); do
     [ "$(kind_of "$key")" = aws:kms ] || fail "'$key' is not encrypted by the server"
     grep -qi 'x-amz-server-side-encryption-aws-kms-key-id: tozai-key' "$work/head" ||

@@ -101,16 +101,15 @@ uploads east 3
 
 # --- What a killed run leaves is seen, and a run is not harmed by a doctor beside it. ---
 faults near
-sed -i 's/^key_file.*/&\npack_size = 64M/' "$work/conf"
-head -c 70000000 /dev/urandom >"$work/src/large"
+large_packs
 faults near 'PUT partNumber=3 hang'
 "$TOZAI" -c "$work/conf" backup >/dev/null 2>&1 &
 pid=$!
 for ((i = 0; i < 300; i++)); do
-    [ "$(requests near 'POST .*uploads=')" -eq 0 ] || break
+    ! in_parts near || break
     sleep 0.1
 done
-[ "$(requests near 'POST .*uploads=')" -gt 0 ] || fail 'no upload in parts was begun'
+in_parts near || fail 'no upload in parts was begun'
 kill -9 $pid
 wait $pid 2>/dev/null || true
 faults near

@@ -26,15 +26,15 @@ versions() {
 }
 
 make_tree
-head -c 70000000 /dev/urandom >"$work/src/large"
 proxy far west
 faults far
 write_lock_config east far compliance
-sed -i 's/^key_file.*/&\npack_size = 64M/' "$work/conf"
+large_packs
 
 # --- Everything is locked. ---
 tz 0 init
 back_up
+in_parts far || fail 'nothing went up in parts'
 tz 0 list --json
 json '.sources[0].generations[0] | .state == "complete" and .held == false'
 locked_until=$(date -d "$(value '.sources[0].generations[0].locked_until')" +%s)

@@ -219,3 +219,17 @@ honest() {
         run 0 -c "$work/conf-alone" verify --level content
     done
 }
+
+# --- What goes up in parts: a pack of more than 64 MiB. ---
+
+# A pack is closed where it is nearest to its size, which is below or above it as the frames fall.
+# These chunks, a file each, make frames that are always full, and 17 of them are nearest.
+large_packs() {
+    sed -i 's/^key_file.*/&\npack_size = 64M\nframe_size = 3924K/' "$work/conf"
+    mkdir -p "$work/src/large"
+    head -c 70000000 /dev/urandom | split -a 4 -b 16000 - "$work/src/large/"
+}
+# in_parts NAME: that proxy saw it.
+in_parts() {
+    [ "$(requests "$1" 'POST .*uploads=')" -gt 0 ]
+}

@@ -26,16 +26,21 @@ int tz_session_open(struct tz_session *ret, struct tz_context *context,
     return 0;
 }
 
-int tz_session_open_operator(struct tz_session *ret, struct tz_context *context,
-                             const char *purpose, struct tz_error *err)
+struct tz_repo_options tz_session_operator(const struct tz_context *context, const char *purpose)
 {
-    const struct tz_repo_options wanted = {
+    return (struct tz_repo_options){
         .need_operator = true,
         .purpose = purpose,
         .soon = true,
         .any_order = true,
         .likely = context->argument_count > 0 ? context->arguments[0] : NULL,
     };
+}
+
+int tz_session_open_operator(struct tz_session *ret, struct tz_context *context,
+                             const char *purpose, struct tz_error *err)
+{
+    const struct tz_repo_options wanted = tz_session_operator(context, purpose);
 
     return tz_session_open(ret, context, &wanted, err);
 }

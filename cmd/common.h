@@ -19,7 +19,9 @@ struct tz_session {
 /* Read the configuration and open the repository; config and warn of wanted are filled in here. */
 int tz_session_open(struct tz_session *ret, struct tz_context *context,
                     const struct tz_repo_options *wanted, struct tz_error *err) TZ_MUST_CHECK;
-/* The same for a command that reads content: it needs an operator, for this purpose. */
+/* The same for a command that reads content: it needs an operator, for this purpose.  These are its
+ * options. */
+struct tz_repo_options tz_session_operator(const struct tz_context *context, const char *purpose);
 int tz_session_open_operator(struct tz_session *ret, struct tz_context *context,
                              const char *purpose, struct tz_error *err) TZ_MUST_CHECK;
 void tz_session_close(struct tz_session *session);

@@ -11,6 +11,7 @@
 #include "tozai/util/hex.h"
 #include "tozai/util/time.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -214,14 +215,33 @@ static void note_warning(void *arg, const char *path, size_t path_len, const str
     tz_path_warnings_add(&run->warnings, path, path_len, why);
 }
 
+/* Nothing stands there that might be what is wanted. */
+static bool is_fresh(const char *target)
+{
+    DIR *dir = opendir(target);
+    const struct dirent *item;
+    bool any = false;
+
+    if (!dir)
+        return errno == ENOENT;
+    while (!any && (item = readdir(dir)))
+        any = strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0;
+    (void)closedir(dir);
+    return !any;
+}
+
 static int start(struct run *run, struct tz_error *err)
 {
     struct tz_context *context = run->context;
     const char *target = tz_option_value(context, "target");
     TZ_SCOPED(tz_scoped_config) struct tz_config *config = NULL;
+    struct tz_repo_options opening = tz_session_operator(context, "restore");
 
-    if (tz_context_config(context, &config, err) || check_target(config, target, err) ||
-        tz_session_open_operator(&run->session, context, "restore", err) ||
+    if (tz_context_config(context, &config, err) || check_target(config, target, err))
+        return -1;
+    opening.whole =
+        context->argument_count == 1 && !tz_option_given(context, "dry-run") && is_fresh(target);
+    if (tz_session_open(&run->session, context, &opening, err) ||
         tz_session_find(&run->session, context->arguments[0], &run->head, err) ||
         read_paths(run, err) || tz_progress_new(&run->progress, context, err))
         return -1;

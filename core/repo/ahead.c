@@ -76,23 +76,33 @@ static bool is_asked(const struct tz_repo *repo, enum part part, bool slot)
 }
 
 /* The place of the manifest's root. */
-static int find_root(struct tz_repo *repo, const char *text, struct tz_error *err)
+static int find_root(struct tz_repo *repo, const struct tz_head *head, struct tz_error *err)
 {
-    TZ_SCOPED(tz_scoped_head) struct tz_head head = {0};
     struct tz_likely *likely = &repo->likely;
     struct tz_chunk_place place;
     struct tz_catalog_pack pack;
     bool found = false;
 
-    if (tz_repo_guess(repo, text, &head, err))
-        return -1;
-    if (head.root_count == 0 ||
-        tz_catalog_find_chunk(repo->catalog, head.root[0].id, &place, &found, err) || !found ||
+    if (head->root_count == 0 ||
+        tz_catalog_find_chunk(repo->catalog, head->root[0].id, &place, &found, err) || !found ||
         tz_catalog_get_pack(repo->catalog, place.pack, &pack, err) ||
         tz_catalog_get_frame(repo->catalog, place.pack, place.frame, &likely->frame, err))
         return -1;
     memcpy(likely->pack, pack.hash, TZ_HASH_SIZE);
     return 0;
+}
+
+/* What will be read of the generation that is meant. */
+static bool guess(struct tz_repo *repo, const struct tz_repo_options *options)
+{
+    TZ_SCOPED(tz_scoped_head) struct tz_head head = {0};
+    struct tz_error ignored = {0};
+
+    if (!options->soon || !options->likely || tz_repo_guess(repo, options->likely, &head, &ignored))
+        return false;
+    if (options->whole && tz_mirror_is_far(repo->mirror))
+        tz_early_plan(repo, head.id);
+    return !find_root(repo, &head, &ignored);
 }
 
 static const char *slot_key(bool operator)
@@ -134,7 +144,7 @@ static void remember(struct tz_repo *repo, const struct tz_repo_options *options
         tz_catalog_open(&repo->catalog, repo->config->state, id, &ignored))
         return;
     *ret_slot = get_slot(repo, first, repo->usual_slot) || get_slot(repo, !first, repo->usual_slot);
-    *ret_likely = options->soon && options->likely && !find_root(repo, options->likely, &ignored);
+    *ret_likely = guess(repo, options);
     tz_catalog_free(TZ_TAKE(repo->catalog));
 }
 
@@ -185,6 +195,7 @@ int tz_repo_ask_ahead(struct tz_repo *repo, const struct tz_repo_options *option
         return -1;
     for (unsigned k = 0; k < count; k++)
         tz_pool_submit(pool, &questions[k].job);
+    tz_early_begin(repo);
     for (unsigned k = 0; k < count; k++)
         tz_pool_wait(pool, &questions[k].job);
     repo->ahead_ns = tz_monotonic();

@@ -41,6 +41,9 @@ struct tz_likely {
     struct tz_buf bytes; /* empty: it did not come */
 };
 
+/* early.c */
+struct tz_early_reads;
+
 struct tz_repo {
     const struct tz_config *config;
     struct tz_mirror *mirror;
@@ -53,7 +56,8 @@ struct tz_repo {
     struct tz_ahead ahead[TZ_MIRROR_MAX_STORES];
     int64_t ahead_ns; /* when the last of them had come */
     struct tz_likely likely;
-    uint32_t filled; /* stores that had nothing when they were opened */
+    struct tz_early_reads *early; /* NULL: none */
+    uint32_t filled;              /* stores that had nothing when they were opened */
     int64_t store_ids[TZ_MIRROR_MAX_STORES];
     int lock_fd;
     const char *fill;     /* of the options */
@@ -114,6 +118,14 @@ bool tz_ahead_small(struct tz_repo *repo, size_t i, struct tz_small *ret, struct
 /* The bytes of usual_slot, from any store that can be used; whole, by their hash. */
 bool tz_ahead_slot(struct tz_repo *repo, struct tz_buf *ret);
 void tz_ahead_clear(struct tz_repo *repo);
+/*
+ * early.c: what a restore of everything reads first is on its way while the repository is opened
+ * (tz_repo_take_early()).  What cannot be guessed or begun is read later.  The catalog is open when
+ * it is planned; the mirror must live longer than the reads.
+ */
+void tz_early_plan(struct tz_repo *repo, const uint8_t generation[TZ_HASH_SIZE]);
+void tz_early_begin(struct tz_repo *repo);
+void tz_early_free(struct tz_early_reads *reads);
 /* For the next opening: repo->slot is the one that opened, for who restores (operator) or others.
  */
 int tz_repo_note_slot(struct tz_repo *repo, bool operator, struct tz_error * err) TZ_MUST_CHECK;

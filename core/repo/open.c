@@ -358,6 +358,7 @@ void tz_repo_free(struct tz_repo *repo)
         return;
     tz_catalog_free(repo->catalog);
     tz_keys_free(repo->keys);
+    tz_early_free(repo->early);
     tz_mirror_free(repo->mirror);
     tz_ahead_clear(repo);
     tz_buf_clear(&repo->descriptor_bytes);

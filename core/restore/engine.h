@@ -18,19 +18,19 @@
 /*
  * Where reads wait for a network many of them are on their way at once, each for several frames
  * that lie back to back.  One that is answered takes a tray, and others wait for their answers
- * meanwhile: at first as many as there are trays, more as long as trays are free, fewer when one
- * that is answered has to wait for one, which servers do not like to last.  What has come is opened
- * by no more threads than there are for it.  So the memory is that of the trays, 96 MiB, and the
- * line stays full although each answer is long in coming.
+ * meanwhile: at first half as many again as there are trays, more as long as trays are free, fewer
+ * when one that is answered has to wait for one, which servers do not like to last.  What has come
+ * is opened by no more threads than there are for it.  So the memory is that of the trays, 96 MiB,
+ * and the line stays full although each answer is long in coming.  What is on its way since the
+ * repository was opened is on trays that the others get when it is done with.
  */
 #define REMOTE_READERS 64U
 #define TRAYS          24U
+#define FIRST_READS    (TRAYS + TRAYS / 2)
 #define TRAY_WAITS     3U /* answered reads without a tray, after which no more are begun */
 #define SPARE_TRAYS    6U /* free ones, with which one more may be */
 /* Workers if nobody says how many and a store is at hand: each takes 8 MiB. */
 #define LOCAL_WORKERS 8U
-#define RUN_BYTES     (4U << 20)
-#define RUN_FRAMES    16U
 
 struct hole {
     uint64_t offset, len;
@@ -95,9 +95,10 @@ struct frame_job {
     struct tz_job job;
     struct restore *restore;
     struct tz_catalog_pack pack;
-    struct frame_part parts[RUN_FRAMES];
+    struct frame_part parts[TZ_RUN_FRAMES];
     size_t count;
-    size_t len; /* of all of them, sealed */
+    size_t len;             /* of all of them, sealed */
+    struct tz_early *early; /* they are on their way already; NULL: they are not */
 };
 
 struct directory {
@@ -184,13 +185,17 @@ struct desk *tz_restore_take_desk(struct restore *restore);
 void tz_restore_leave_desk(struct restore *restore, struct desk *desk);
 void tz_restore_free_desks(struct restore *restore);
 /* tray.c */
-int tz_restore_make_trays(struct restore *restore, struct tz_error *err) TZ_MUST_CHECK;
+/* All of them, but those that are added later. */
+int tz_restore_make_trays(struct restore *restore, size_t count,
+                          struct tz_error *err) TZ_MUST_CHECK;
 /* Wait until one more read may be begun. */
 void tz_restore_begin_read(struct restore *restore);
 /* The worker's sealed bytes get one, unless he has one; false: none is free. */
 bool tz_restore_take_tray(struct restore *restore, struct worker *worker);
 /* The read is over, and the tray free. */
 void tz_restore_end_read(struct restore *restore, struct worker *worker);
+/* A tray for others: that on which something came early. */
+void tz_restore_add_tray(struct restore *restore, struct tz_buf *tray);
 void tz_restore_free_trays(struct restore *restore);
 /* frame.c */
 void tz_restore_run_frames(struct tz_job *job, unsigned worker);

@@ -152,35 +152,65 @@ static bool has_room(void *arg, struct tz_buf *out, size_t len)
     return tz_restore_take_tray(arrival->job->restore, arrival->worker);
 }
 
-static int fetch(struct frame_job *job, struct worker *worker, struct tz_error *err)
+/* With what is on its way already; arrival NULL: nobody wants it.  False: the job needs another
+ * copy, as it came damaged or did not come. */
+static bool use_early(struct frame_job *job, struct arrival *arrival, bool *ret_damaged)
 {
-    struct restore *restore = job->restore;
-    struct arrival arrival = {.job = job, .worker = worker};
-    char name[TZ_NAME_TEXT];
-    uint32_t failed_stores = 0;
+    struct tz_buf bytes = {0};
+    struct tz_error ignored = {0};
+    bool good = false;
 
-    tz_buf_reset(&worker->sealed);
-    if (tz_pack_header_open(tz_repo_keys(restore->repo), job->pack.header, arrival.key, err) ||
-        (!restore->far && tz_buf_reserve(&worker->sealed, job->len, err)))
-        return -1;
+    if (!job->early)
+        return false;
+    tz_early_get(TZ_TAKE(job->early), &bytes);
+    if (arrival && bytes.len == job->len) {
+        good = !take_frames(arrival, bytes.data, bytes.len, &ignored);
+        *ret_damaged = !good;
+    }
+    tz_restore_add_tray(job->restore, &bytes);
+    return good;
+}
+
+static int read_frames(struct arrival *arrival, uint32_t *ret_failed, struct tz_error *err)
+{
+    struct frame_job *job = arrival->job;
+    struct restore *restore = job->restore;
+    struct worker *worker = arrival->worker;
+    char name[TZ_NAME_TEXT];
+
     tz_name_pack(name, job->pack.hash);
     const struct tz_mirror_request request = {.name = name,
                                               .offset = job->parts[0].info.offset,
                                               .len = job->len,
                                               .accept = take_frames,
                                               .room = restore->far ? has_room : NULL,
-                                              .arg = &arrival};
+                                              .arg = arrival};
     if (restore->far)
         tz_restore_begin_read(restore);
     int rc = tz_mirror_read(tz_repo_mirror(restore->repo), &request, &worker->sealed, NULL,
-                            &failed_stores, err);
+                            ret_failed, err);
     if (restore->far)
         tz_restore_end_read(restore, worker);
+    return rc;
+}
+
+static int fetch(struct frame_job *job, struct worker *worker, struct tz_error *err)
+{
+    struct restore *restore = job->restore;
+    struct arrival arrival = {.job = job, .worker = worker};
+    uint32_t failed_stores = 0;
+    bool damaged = false;
+
+    tz_buf_reset(&worker->sealed);
+    if (tz_pack_header_open(tz_repo_keys(restore->repo), job->pack.header, arrival.key, err) ||
+        (!restore->far && tz_buf_reserve(&worker->sealed, job->len, err)))
+        return -1;
+    int rc = use_early(job, &arrival, &damaged) ? 0 : read_frames(&arrival, &failed_stores, err);
     tz_wipe(arrival.key, sizeof(arrival.key));
     if (rc)
         return -1;
     atomic_fetch_add(&restore->fetched, job->len);
-    if (failed_stores)
+    if (failed_stores || damaged)
         atomic_fetch_add(&restore->healed, arrival.taken);
     return 0;
 }
@@ -243,6 +273,7 @@ void tz_restore_run_frames(struct tz_job *base, unsigned number)
     size_t count = (size_t)(last->wants + last->count - wants);
 
     fetch_needed(job, &restore->workers[number]);
+    (void)use_early(job, NULL, NULL);
     for (size_t i = 0; i < count; i++) {
         if (!restore->compare)
             atomic_fetch_add(&restore->bytes, wants[i].len);

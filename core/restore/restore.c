@@ -390,7 +390,7 @@ static int make_pool(struct restore *restore, struct tz_error *err)
     if (tz_mirror_is_far(tz_repo_mirror(restore->repo))) {
         readers = TZ_MAX(restore->desk_count, REMOTE_READERS);
         restore->far = true;
-        restore->run_bytes = RUN_BYTES;
+        restore->run_bytes = TZ_RUN_BYTES;
         tz_pool_free(TZ_TAKE(restore->pool));
         if (tz_pool_new(&restore->pool, readers, err))
             return -1;
@@ -400,7 +400,8 @@ static int make_pool(struct restore *restore, struct tz_error *err)
     restore->workers = calloc(tz_pool_size(restore->pool), sizeof(*restore->workers));
     if (!restore->jobs || !restore->workers)
         return tz_fail_nomem(err);
-    if (restore->far && tz_restore_make_trays(restore, err))
+    if (restore->far &&
+        tz_restore_make_trays(restore, TRAYS - tz_repo_early_count(restore->repo), err))
         return -1;
     return tz_restore_make_desks(restore, err);
 }

@@ -1,12 +1,12 @@
 #include "engine.h"
 
 /* The memory is touched when it is used. */
-int tz_restore_make_trays(struct restore *restore, struct tz_error *err)
+int tz_restore_make_trays(struct restore *restore, size_t count, struct tz_error *err)
 {
-    for (; restore->free_trays < TRAYS; restore->free_trays++)
+    for (; restore->free_trays < count; restore->free_trays++)
         if (tz_buf_reserve(&restore->trays[restore->free_trays], restore->run_bytes, err))
             return -1;
-    restore->most_reads = TRAYS;
+    restore->most_reads = FIRST_READS;
     return 0;
 }
 
@@ -19,6 +19,15 @@ void tz_restore_begin_read(struct restore *restore)
     (void)pthread_mutex_unlock(&restore->tray_mutex);
 }
 
+/* Locked: as many as may begin now. */
+static void call_turns(struct restore *restore)
+{
+    if (restore->tray_waits >= TRAY_WAITS)
+        return;
+    for (unsigned i = restore->reads; i < restore->most_reads; i++)
+        (void)pthread_cond_signal(&restore->turn);
+}
+
 /* Locked. */
 static void set_waits(struct restore *restore, struct worker *worker, bool waits)
 {
@@ -29,7 +38,7 @@ static void set_waits(struct restore *restore, struct worker *worker, bool waits
     if (waits)
         restore->most_reads = TZ_MAX(restore->most_reads - 1, TRAYS);
     else
-        (void)pthread_cond_broadcast(&restore->turn);
+        call_turns(restore);
 }
 
 bool tz_restore_take_tray(struct restore *restore, struct worker *worker)
@@ -61,8 +70,17 @@ void tz_restore_end_read(struct restore *restore, struct worker *worker)
     restore->reads--;
     if (restore->free_trays >= SPARE_TRAYS && restore->most_reads < REMOTE_READERS)
         restore->most_reads++;
-    (void)pthread_cond_broadcast(&restore->turn);
+    call_turns(restore);
     (void)pthread_mutex_unlock(&restore->tray_mutex);
+}
+
+void tz_restore_add_tray(struct restore *restore, struct tz_buf *tray)
+{
+    tz_buf_reset(tray);
+    (void)pthread_mutex_lock(&restore->tray_mutex);
+    restore->trays[restore->free_trays++] = *tray;
+    (void)pthread_mutex_unlock(&restore->tray_mutex);
+    *tray = (struct tz_buf){0};
 }
 
 void tz_restore_free_trays(struct restore *restore)

@@ -135,7 +135,7 @@ static bool goes_on(const struct frame_job *job, const struct want *want,
 {
     const struct frame_part *last = &job->parts[job->count - 1];
 
-    return job->count < RUN_FRAMES && want->pack == job->pack.pack &&
+    return job->count < TZ_RUN_FRAMES && want->pack == job->pack.pack &&
            want->frame == last->frame + 1 &&
            info->offset == last->info.offset + last->info.sealed_len &&
            job->len + info->sealed_len <= job->restore->run_bytes;
@@ -166,7 +166,17 @@ static int plan_job(struct restore *restore, struct frame_job *job, size_t *from
         job->len += part.info.sealed_len;
         *from = to;
     }
+    if (restore->far)
+        job->early =
+            tz_repo_take_early(restore->repo, job->pack.hash, job->parts[0].info.offset, job->len);
     return 0;
+}
+
+/* What was guessed and is none of the first jobs. */
+static void drop_early(struct restore *restore)
+{
+    for (size_t dropped = tz_repo_drop_early(restore->repo); dropped > 0; dropped--)
+        tz_restore_add_tray(restore, &(struct tz_buf){0});
 }
 
 static int run_wants(struct restore *restore, struct tz_error *err)
@@ -186,10 +196,12 @@ static int run_wants(struct restore *restore, struct tz_error *err)
             atomic_store(&restore->stopped, true);
         } else {
             tz_pool_submit(restore->pool, &job->job);
-            started++;
+            if (++started == TZ_EARLY_RUNS)
+                drop_early(restore);
         }
         tz_restore_report(restore, false);
     }
+    drop_early(restore);
     for (; awaited < started; awaited++)
         tz_pool_wait(restore->pool, &restore->jobs[awaited % restore->job_count].job);
     restore->want_count = 0;

@@ -201,6 +201,20 @@ int tz_catalog_generation_complete(struct tz_catalog *catalog, const uint8_t id[
 /* Generations that need this pack. */
 int tz_catalog_each_user(struct tz_catalog *catalog, int64_t pack, tz_generation_fn *found,
                          void *arg, struct tz_error *err) TZ_MUST_CHECK;
+/*
+ * The first runs of the generation's data packs, in the order of the packs' numbers and as long as
+ * they may be: with which a restore begins that wants everything.  Frames that the generation does
+ * not use are among them, so there are none where packs hold much that it does not.
+ */
+struct tz_catalog_run {
+    uint8_t pack[TZ_HASH_SIZE];
+    uint64_t offset;
+    size_t len;
+    uint32_t frames;
+};
+int tz_catalog_first_runs(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
+                          struct tz_catalog_run *ret, size_t most, size_t *ret_count,
+                          struct tz_error *err) TZ_MUST_CHECK;
 int tz_catalog_set_verified_generation(struct tz_catalog *catalog, const uint8_t id[TZ_HASH_SIZE],
                                        int64_t time_ns, struct tz_error *err) TZ_MUST_CHECK;
 

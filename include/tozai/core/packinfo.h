@@ -13,6 +13,9 @@
 #define TZ_PACK_SIZE_MAX    (128U << 20) /* bytes of a stored pack */
 #define TZ_FRAME_PLAIN_MAX  (8U << 20)   /* plain bytes of a frame */
 #define TZ_CHUNK_MAX        (4U << 20)   /* plain bytes of a chunk */
+/* A run: frames back to back that a restore reads at once, so many bytes (or one frame). */
+#define TZ_RUN_BYTES  (4U << 20)
+#define TZ_RUN_FRAMES 16U
 
 enum tz_pack_kind { TZ_PACK_DATA = 1, TZ_PACK_MANIFEST = 2 };
 enum tz_codec { TZ_CODEC_RAW = 0, TZ_CODEC_ZSTD = 1 };

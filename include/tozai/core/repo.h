@@ -27,6 +27,7 @@ struct tz_repo_options {
      * the looks of a backup see them again (tests/model). */
     bool any_order;
     const char *likely; /* soon: "SOURCE@POINT" that will be read first, perhaps; may be NULL */
+    bool whole;         /* and all of its content, by tz_repo_take_early() */
     bool fill_empty;    /* sync: a store without a descriptor may be filled */
     bool spool;         /* with exclusive: what a slow store has no room for waits in files */
     bool
@@ -110,6 +111,23 @@ int tz_repo_find(struct tz_repo *repo, const char *source, const char *point, st
  * is opened.  False: it is not this one.  The bytes are as a store gave them.  Main thread. */
 bool tz_repo_take_likely(struct tz_repo *repo, const uint8_t pack[TZ_HASH_SIZE],
                          const struct tz_frame_info *frame, struct tz_buf *ret);
+/*
+ * With the option whole the runs with which a restore of that generation begins come while the
+ * repository is opened, if every read has to wait for a network: up to TZ_EARLY_RUNS of them, as
+ * far as the catalog can tell.  Main thread; each is given out once, and must be got before the
+ * repository is freed.  NULL: this one is not among them.
+ */
+#define TZ_EARLY_RUNS 16
+struct tz_early;
+/* How many nobody has taken yet. */
+size_t tz_repo_early_count(const struct tz_repo *repo);
+struct tz_early *tz_repo_take_early(struct tz_repo *repo, const uint8_t pack[TZ_HASH_SIZE],
+                                    uint64_t offset, size_t len);
+/* Wait for it, on any thread; what a store gave takes the place of what ret held, nothing if none
+ * did. */
+void tz_early_get(struct tz_early *early, struct tz_buf *ret);
+/* Nobody wants the others: they are broken off.  Gives how many those were. */
+size_t tz_repo_drop_early(struct tz_repo *repo);
 /* Split "SOURCE@POINT"; *ret_point is "latest" without one.  Both to be freed. */
 int tz_repo_split_point(const char *text, char **ret_source, char **ret_point,
                         struct tz_error *err) TZ_MUST_CHECK;

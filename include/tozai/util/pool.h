@@ -3,7 +3,8 @@
  *
  * A job is a struct of the caller's that begins with a struct tz_job.  Submitting lends it to
  * the pool until tz_pool_wait() has returned for it; waiting in the order of submission gives an
- * ordered parallel pipeline.  One thread submits and waits; run() is called on any worker.
+ * ordered parallel pipeline.  One thread submits; any one may wait for a job; run() is called on
+ * any worker.
  */
 #ifndef TOZAI_UTIL_POOL_H
 #define TOZAI_UTIL_POOL_H

@@ -51,7 +51,7 @@ static void read_once(struct reader *reader)
         pause_us(100);
     count(line, &line->waits, &line->most_waits, -1);
     count(line, &line->trays, &line->most_trays, 1);
-    assert_true(worker->sealed.cap >= RUN_BYTES);
+    assert_true(worker->sealed.cap >= TZ_RUN_BYTES);
     assert_true(tz_restore_take_tray(&line->restore, worker)); /* he has it already */
     worker->sealed.data[0] = 1;
     worker->sealed.len = 1;
@@ -76,11 +76,11 @@ static void run(struct line *line)
     struct reader *readers = calloc(WORKERS, sizeof(*readers));
 
     assert_non_null(readers);
-    line->restore.run_bytes = RUN_BYTES;
+    line->restore.run_bytes = TZ_RUN_BYTES;
     (void)pthread_mutex_init(&line->mutex, NULL);
     (void)pthread_mutex_init(&line->restore.tray_mutex, NULL);
     (void)pthread_cond_init(&line->restore.turn, NULL);
-    assert_int_equal(tz_restore_make_trays(&line->restore, NULL), 0);
+    assert_int_equal(tz_restore_make_trays(&line->restore, TRAYS, NULL), 0);
     for (unsigned i = 0; i < WORKERS; i++) {
         readers[i].seed = i;
         readers[i].line = line;
@@ -122,12 +122,12 @@ static void a_slow_line_is_asked_for_little_more_than_fits(void **state)
 static void a_read_that_fails_while_it_waits_counts_no_longer(void **state)
 {
     (void)state;
-    struct restore restore = {.run_bytes = RUN_BYTES};
+    struct restore restore = {.run_bytes = TZ_RUN_BYTES};
     struct worker workers[TRAYS + 2] = {{0}};
 
     (void)pthread_mutex_init(&restore.tray_mutex, NULL);
     (void)pthread_cond_init(&restore.turn, NULL);
-    assert_int_equal(tz_restore_make_trays(&restore, NULL), 0);
+    assert_int_equal(tz_restore_make_trays(&restore, TRAYS, NULL), 0);
     restore.most_reads = TRAYS + 3;
     for (unsigned i = 0; i < TRAYS + 2; i++) {
         tz_restore_begin_read(&restore);
@@ -149,12 +149,41 @@ static void a_read_that_fails_while_it_waits_counts_no_longer(void **state)
     (void)pthread_mutex_destroy(&restore.tray_mutex);
 }
 
+/* What something came on early is a tray for the others then. */
+static void a_tray_may_be_added_later(void **state)
+{
+    (void)state;
+    struct restore restore = {.run_bytes = TZ_RUN_BYTES};
+    struct worker worker = {0};
+    struct tz_buf bytes = {0};
+
+    (void)pthread_mutex_init(&restore.tray_mutex, NULL);
+    (void)pthread_cond_init(&restore.turn, NULL);
+    assert_int_equal(tz_restore_make_trays(&restore, 0, NULL), 0);
+    tz_restore_begin_read(&restore);
+    assert_false(tz_restore_take_tray(&restore, &worker));
+    assert_int_equal(tz_buf_reserve(&bytes, TZ_RUN_BYTES, NULL), 0);
+    const uint8_t *memory = bytes.data;
+    bytes.len = 7;
+    tz_restore_add_tray(&restore, &bytes);
+    assert_null(bytes.data);
+    assert_true(tz_restore_take_tray(&restore, &worker));
+    assert_ptr_equal(worker.sealed.data, memory);
+    assert_int_equal(worker.sealed.len, 0);
+    tz_restore_end_read(&restore, &worker);
+    assert_int_equal(restore.free_trays, 1);
+    tz_restore_free_trays(&restore);
+    (void)pthread_cond_destroy(&restore.turn);
+    (void)pthread_mutex_destroy(&restore.tray_mutex);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(late_answers_bring_more_reads_than_trays),
         cmocka_unit_test(a_slow_line_is_asked_for_little_more_than_fits),
         cmocka_unit_test(a_read_that_fails_while_it_waits_counts_no_longer),
+        cmocka_unit_test(a_tray_may_be_added_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,10 +77,16 @@ static size_t order(const struct reading *reading, struct candidate sorted[TZ_MI
     return count;
 }
 
+static bool is_unwanted(const struct tz_mirror_request *request)
+{
+    return request->unwanted && request->unwanted(request->arg);
+}
+
 /* A read from one store, which others could take over if it is hasty. */
 struct attempt {
     const struct reading *reading;
     size_t store;
+    bool hasty;
     int64_t began_ns;
     int64_t first_ns;   /* until the first byte came; 0: it did not */
     int64_t no_room_ns; /* since when it waits for room; 0: it does not */
@@ -113,7 +119,9 @@ static bool is_too_slow(void *arg, uint64_t came, int64_t took_ns)
     const struct attempt *attempt = arg;
     const size_t len = attempt->reading->request->len;
 
-    if (attempt->no_room_ns != 0)
+    if (is_unwanted(attempt->reading->request))
+        return true;
+    if (!attempt->hasty || attempt->no_room_ns != 0)
         return false;
     took_ns -= attempt->waited_ns;
     if (took_ns < PATIENCE_S * TZ_SECOND_NS || came >= len)
@@ -153,10 +161,10 @@ static bool has_room(void *arg, struct tz_buf *out, size_t len)
 static int read_timed(struct reading *reading, size_t i, bool hasty, struct tz_error *err)
 {
     const struct tz_mirror_request *request = reading->request;
-    struct attempt attempt = {.reading = reading, .store = i};
+    struct attempt attempt = {.reading = reading, .store = i, .hasty = hasty};
     const struct tz_store_terms terms = {.once = hasty,
                                          .still_s = hasty ? PATIENCE_S : 0,
-                                         .too_slow = hasty ? is_too_slow : NULL,
+                                         .too_slow = is_too_slow,
                                          .room = has_room,
                                          .arg = &attempt};
     struct tz_mirror *mirror = reading->mirror;
@@ -174,7 +182,7 @@ static int read_timed(struct reading *reading, size_t i, bool hasty, struct tz_e
         .came = status ? 0 : reading->out->len - before,
         .took_ns = tz_monotonic() - attempt.began_ns - attempt.waited_ns,
         .first_ns = attempt.first_ns,
-        .reached = !status || err->kind != TZ_UNAVAILABLE,
+        .reached = !status || err->kind != TZ_UNAVAILABLE || is_unwanted(request),
     };
     tz_mirror_lock(mirror);
     tz_mirror_pace_end(lane, &sample);
@@ -232,8 +240,12 @@ static int read_round(struct reading *reading, bool first, size_t *ret_store, st
         if (!first && reading->kinds[i] != TZ_UNAVAILABLE)
             continue;
         /* Only while there is another one to go on with. */
-        bool hasty = first && n + 1 < count && sorted[n + 1].rank < AVOIDED;
+        bool hasty =
+            reading->request->once || (first && n + 1 < count && sorted[n + 1].rank < AVOIDED);
         struct tz_error why = {0};
+        if (is_unwanted(reading->request))
+            return tz_fail(err, TZ_INTERRUPTED, "get '%s': nobody wants it any more",
+                           reading->request->name);
         if (!read_once(reading, i, hasty, &why)) {
             *ret_store = i;
             return 0;
@@ -309,7 +321,7 @@ static int read_with_retries(struct reading *reading, size_t *ret_store, struct 
                 *err = ours;
             return -1;
         }
-        if (attempt >= most_attempts(reading))
+        if (reading->request->once || attempt >= most_attempts(reading))
             return fail_all(reading, err);
         tz_mirror_lock(mirror);
         bool again = tz_mirror_pause(mirror, NULL, attempt);

@@ -8,25 +8,23 @@
 struct tz_early {
     struct tz_job job;
     struct tz_early_reads *reads;
-    struct tz_store *store;
     struct tz_catalog_run run;
     struct tz_buf bytes; /* empty: they did not come */
     bool taken;
 };
 
 struct tz_early_reads {
+    struct tz_mirror *mirror;
     struct tz_pool *pool;
     atomic_bool unwanted;
     struct tz_early items[TZ_EARLY_RUNS];
     size_t count;
 };
 
-static bool is_unwanted(void *arg, uint64_t came, int64_t took_ns)
+static bool is_unwanted(void *arg)
 {
     struct tz_early_reads *reads = arg;
 
-    (void)came;
-    (void)took_ns;
     return atomic_load(&reads->unwanted);
 }
 
@@ -34,17 +32,18 @@ static bool is_unwanted(void *arg, uint64_t came, int64_t took_ns)
 static void read_early(struct tz_job *job, unsigned worker)
 {
     struct tz_early *early = (struct tz_early *)(void *)job;
-    const struct tz_store_terms terms = {
-        .once = true, .still_s = TZ_SILENT_S, .too_slow = is_unwanted, .arg = early->reads};
     char name[TZ_NAME_TEXT];
+    const struct tz_mirror_request request = {.name = name,
+                                              .offset = early->run.offset,
+                                              .len = early->run.len,
+                                              .unwanted = is_unwanted,
+                                              .once = true,
+                                              .arg = early->reads};
     struct tz_error ignored = {0};
 
     (void)worker;
-    if (atomic_load(&early->reads->unwanted))
-        return;
     tz_name_pack(name, early->run.pack);
-    if (tz_store_get_with(early->store, name, early->run.offset, early->run.len, &terms,
-                          &early->bytes, &ignored))
+    if (tz_mirror_read(early->reads->mirror, &request, &early->bytes, NULL, NULL, &ignored))
         tz_buf_clear(&early->bytes);
 }
 
@@ -66,33 +65,21 @@ void tz_early_plan(struct tz_repo *repo, const uint8_t generation[TZ_HASH_SIZE])
     repo->early = reads;
 }
 
-/* The next one that can be used, in turn. */
-static size_t next_store(const struct tz_repo *repo, size_t store)
-{
-    do
-        store = (store + 1) % tz_mirror_count(repo->mirror);
-    while (!tz_mirror_usable(repo->mirror, store));
-    return store;
-}
-
 void tz_early_begin(struct tz_repo *repo)
 {
     struct tz_early_reads *reads = repo->early;
-    size_t store = tz_mirror_count(repo->mirror) - 1;
     struct tz_error ignored = {0};
 
     if (!reads)
         return;
+    reads->mirror = repo->mirror;
     if (tz_pool_new(&reads->pool, (unsigned)reads->count, &ignored)) {
         tz_early_free(TZ_TAKE(repo->early));
         return;
     }
     for (size_t i = 0; i < reads->count; i++) {
-        struct tz_early *early = &reads->items[i];
-        store = next_store(repo, store);
-        early->job.run = read_early;
-        early->store = tz_mirror_store(repo->mirror, store);
-        tz_pool_submit(reads->pool, &early->job);
+        reads->items[i].job.run = read_early;
+        tz_pool_submit(reads->pool, &reads->items[i].job);
     }
 }
 

@@ -92,6 +92,10 @@ faults near 'GET packs/ hang'
 faults far
 took_at_most 25 restores
 
+faults near 'GET packs/ rate 20000'
+took_at_most 25 restores
+faults near
+
 # --- Nobody waits for it in vain: the target cannot be made, or a key does not open. ---
 both 'GET packs/ rate 20000'
 : >"$work/a-file"

@@ -126,6 +126,10 @@ struct tz_mirror_request {
     /* As in struct tz_store_terms; the time in which there is no room is not the store's.  What a
      * store that asks for none gives goes into what stands in out. */
     bool (*room)(void *arg, struct tz_buf *out, size_t len);
+    /* Asked a few times each second, on any thread: does nobody want it any more?  Then the read
+     * fails with TZ_INTERRUPTED.  NULL: somebody does. */
+    bool (*unwanted)(void *arg);
+    bool once; /* every store is tried once, with no more patience than if there was another one */
     void *arg;
 };
 /*

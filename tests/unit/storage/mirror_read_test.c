@@ -194,6 +194,50 @@ static void but_not_for_ever(void **state)
     fixture_close(&fixture);
 }
 
+static bool after_some_questions(void *arg)
+{
+    unsigned *left = arg;
+
+    return *left == 0 || --*left == 0;
+}
+
+static void each_store_is_asked_once_if_that_will_do(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct tz_buf out = {0};
+    struct tz_error err = {0};
+    const struct tz_mirror_request request = {.name = "object", .len = CONTENT_LEN, .once = true};
+    open_with_object(&fixture);
+    plan_gets(&fixture, EAST, 1, FAULTY_FOR_GOOD, FAULTY_BEFORE, TZ_UNAVAILABLE);
+    plan_gets(&fixture, WEST, 1, FAULTY_FOR_GOOD, FAULTY_BEFORE, TZ_UNAVAILABLE);
+    assert_int_equal(tz_mirror_read(fixture.mirror, &request, &out, NULL, NULL, &err), -1);
+    assert_int_equal(err.kind, TZ_UNAVAILABLE);
+    assert_int_equal(faulty_store_count(fixture.faulty[EAST]), 1);
+    assert_int_equal(faulty_store_count(fixture.faulty[WEST]), 1);
+    fixture_close(&fixture);
+}
+
+static void what_nobody_wants_any_more_is_asked_of_no_other_store(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct tz_buf out = {0};
+    struct tz_error err = {0};
+    unsigned left = 2; /* before the second store */
+    const struct tz_mirror_request request = {
+        .name = "object", .len = CONTENT_LEN, .unwanted = after_some_questions, .arg = &left};
+    open_with_object(&fixture);
+    faulty_store_plan(fixture.faulty[WEST], &(struct faulty_plan){.calls = FAULTY_GET});
+    plan_gets(&fixture, EAST, 1, FAULTY_FOR_GOOD, FAULTY_BEFORE, TZ_NOT_FOUND);
+    assert_int_equal(tz_mirror_read(fixture.mirror, &request, &out, NULL, NULL, &err), -1);
+    assert_int_equal(err.kind, TZ_INTERRUPTED);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(faulty_store_count(fixture.faulty[EAST]), 1);
+    assert_int_equal(faulty_store_count(fixture.faulty[WEST]), 0);
+    fixture_close(&fixture);
+}
+
 static void a_store_that_was_not_reached_is_asked_last_for_a_while(void **state)
 {
     (void)state;
@@ -483,6 +527,8 @@ int main(void)
         cmocka_unit_test(not_found_means_that_every_store_says_so),
         cmocka_unit_test(what_may_pass_is_asked_again),
         cmocka_unit_test(but_not_for_ever),
+        cmocka_unit_test(each_store_is_asked_once_if_that_will_do),
+        cmocka_unit_test(what_nobody_wants_any_more_is_asked_of_no_other_store),
         cmocka_unit_test(a_store_that_was_not_reached_is_asked_last_for_a_while),
         cmocka_unit_test(a_steady_store_is_asked_twice),
         cmocka_unit_test(a_store_that_is_out_is_asked_last),

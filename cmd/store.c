@@ -142,10 +142,13 @@ static int replace(struct tz_context *context, struct tz_error *err)
 {
     TZ_SCOPED(tz_scoped_json) json_t *added = NULL;
     TZ_SCOPED(tz_scoped_json) json_t *removed = NULL;
+    TZ_SCOPED(tz_scoped_config) struct tz_config *config = NULL;
     const char *old = context->arguments[0], *new_name = context->arguments[1];
 
     if (strcmp(old, new_name) == 0)
         return tz_fail(err, TZ_INVALID, "a store cannot replace itself");
+    if (tz_context_config(context, &config, err) || tz_need_forgettable(config, old, err))
+        return -1;
     int code = add(context, new_name, &added, err);
     if (code == TZ_EXIT_OK)
         code = take_out(context, old, &removed, err);

@@ -59,8 +59,9 @@ static int open_top(struct tz_file_store *store, struct tz_error *err)
     else if (err && number == ENOTDIR)
         err->kind = TZ_INVALID;
     if (number == ENOENT)
-        return tz_hint(err,
-                       "is the disk mounted?  'tozai init' makes the directory of a new store");
+        return tz_hint(
+            err, "is the disk mounted?  Only 'tozai init' makes the directory of a new store: "
+                 "for one that is added make it before");
     return -1;
 }
 

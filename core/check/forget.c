@@ -92,7 +92,7 @@ static int check_copies(struct tz_repo *repo, const char *name, struct tz_forget
     (void)tz_fail(err, TZ_FAILED,
                   "without store '%s' %llu of %zu generations would have fewer than %llu copies",
                   name, (unsigned long long)short_of, ids.count, (unsigned long long)wanted);
-    return tz_hint(err, "'tozai sync' brings the other stores level; nothing was changed");
+    return tz_hint(err, "'tozai sync' brings the other stores level; '%s' is not forgotten", name);
 }
 
 static bool is_configured(const struct tz_config *config, const char *name)
@@ -103,16 +103,35 @@ static bool is_configured(const struct tz_config *config, const char *name)
     return false;
 }
 
+static int need_known(struct tz_catalog *catalog, const char *name, struct tz_error *err)
+{
+    bool known = false;
+
+    if (catalog && tz_catalog_knows_store(catalog, name, &known, err))
+        return -1;
+    return known ? 0 : tz_fail(err, TZ_NOT_FOUND, "there never was a store '%s'", name);
+}
+
+int tz_need_forgettable(const struct tz_config *config, const char *name, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_catalog) struct tz_catalog *catalog = NULL;
+    uint8_t id[TZ_REPO_ID_SIZE];
+
+    if (is_configured(config, name))
+        return 0;
+    if (tz_catalog_whose(config->state, id) && tz_catalog_open(&catalog, config->state, id, err))
+        return -1;
+    return need_known(catalog, name, err);
+}
+
 int tz_forget_store(struct tz_repo *repo, const char *name, struct tz_forget_result *ret,
                     struct tz_error *err)
 {
     struct tz_forget_result result = {0};
-    bool configured = is_configured(repo->config, name), known = configured;
+    bool configured = is_configured(repo->config, name);
 
-    if (!configured && tz_catalog_knows_store(repo->catalog, name, &known, err))
+    if (!configured && need_known(repo->catalog, name, err))
         return -1;
-    if (!known)
-        return tz_fail(err, TZ_NOT_FOUND, "there never was a store '%s'", name);
     if (check_copies(repo, name, &result, err))
         return -1;
     if (!configured && tz_catalog_forget_store(repo->catalog, name, err))

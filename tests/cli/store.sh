@@ -144,6 +144,9 @@ sed -i "s|key_file = .*|key_file = $work/key|" "$work/conf"
 add_section fifth
 mkdir "$work/fifth"
 tz 2 store replace fifth fifth
+tz 1 store replace thrid fifth
+stderr_has "there never was a store 'thrid'"
+[ -z "$(ls -A "$work/fifth")" ] || fail 'a store was filled for a mistyped name'
 tz 0 store replace third fifth --json
 json '.add.level and (.remove.forgotten | not) and .remove.generations == 4'
 level west fifth

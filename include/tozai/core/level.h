@@ -50,5 +50,8 @@ struct tz_forget_result {
  */
 int tz_forget_store(struct tz_repo *repo, const char *name, struct tz_forget_result *ret,
                     struct tz_error *err) TZ_MUST_CHECK;
+/* Is it one that can be forgotten, by configuration and catalog?  TZ_NOT_FOUND if not. */
+int tz_need_forgettable(const struct tz_config *config, const char *name,
+                        struct tz_error *err) TZ_MUST_CHECK;
 
 #endif

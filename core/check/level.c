@@ -189,7 +189,7 @@ static int check_apart(struct level *level, struct tz_error *err)
 
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
         if ((tz_sync_usable(&level->sync, level->sync.targets) & ~repo->filled & TZ_STORE_BIT(i)) &&
-            tz_repo_check_apart(repo, i, err))
+            tz_repo_check_apart(repo, i, NULL, err))
             return -1;
     return 0;
 }

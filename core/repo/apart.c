@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define KEY_MAX 256
+
 /* At the top, where no folder stays behind. */
 static void random_name(char name[TZ_NAME_TEXT])
 {
@@ -31,7 +33,7 @@ static size_t find_elsewhere(struct tz_repo *repo, size_t i, const char *name)
     return count;
 }
 
-int tz_repo_check_apart(struct tz_repo *repo, size_t i, struct tz_error *err)
+int tz_repo_check_apart(struct tz_repo *repo, size_t i, size_t *ret_other, struct tz_error *err)
 {
     struct tz_store *store = tz_mirror_store(repo->mirror, i);
     struct tz_error why = {0};
@@ -47,7 +49,60 @@ int tz_repo_check_apart(struct tz_repo *repo, size_t i, struct tz_error *err)
     size_t other = find_elsewhere(repo, i, name);
     if (tz_store_remove(store, name, &why))
         tz_debug("%s", why.message);
-    return other < tz_mirror_count(repo->mirror) ? tz_repo_one_place(repo, other, i, err) : 0;
+    if (other == tz_mirror_count(repo->mirror))
+        return 0;
+    if (ret_other)
+        *ret_other = other;
+    return tz_repo_one_place(repo, other, i, err);
+}
+
+static void alias_key(char key[KEY_MAX], const struct tz_repo *repo, size_t i)
+{
+    (void)snprintf(key, KEY_MAX, "alias:%.200s", tz_mirror_name(repo->mirror, i));
+}
+
+/* Both addresses: with another one it has to be seen again. */
+static int alias_text(const struct tz_repo *repo, size_t i, size_t other, struct tz_buf *ret,
+                      struct tz_error *err)
+{
+    return tz_repo_address(repo, i, ret, err) || tz_buf_append(ret, "\n\n", 2, err) ||
+                   tz_repo_address(repo, other, ret, err)
+               ? -1
+               : 0;
+}
+
+int tz_repo_note_alias(struct tz_repo *repo, size_t i, size_t other, struct tz_error *err)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf text = {0};
+    char key[KEY_MAX];
+
+    alias_key(key, repo, i);
+    return alias_text(repo, i, other, &text, err) ||
+                   tz_catalog_set_value(repo->catalog, key, text.data, text.len, err) ||
+                   tz_catalog_forget_store(repo->catalog, tz_mirror_name(repo->mirror, i), err) ||
+                   tz_repo_number_stores(repo, err)
+               ? -1
+               : 0;
+}
+
+bool tz_repo_is_alias(struct tz_repo *repo, size_t i, size_t *ret_other)
+{
+    TZ_SCOPED(tz_scoped_buf) struct tz_buf kept = {0};
+    char key[KEY_MAX];
+    bool found = false;
+
+    alias_key(key, repo, i);
+    if (tz_catalog_get_value(repo->catalog, key, &kept, &found, NULL) || !found)
+        return false;
+    for (size_t k = 0; k < tz_mirror_count(repo->mirror); k++) {
+        TZ_SCOPED(tz_scoped_buf) struct tz_buf text = {0};
+        if (k == i || alias_text(repo, i, k, &text, NULL) || text.len != kept.len ||
+            memcmp(text.data, kept.data, text.len) != 0)
+            continue;
+        *ret_other = k;
+        return true;
+    }
+    return false;
 }
 
 int tz_repo_one_place(const struct tz_repo *repo, size_t i, size_t k, struct tz_error *err)

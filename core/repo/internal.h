@@ -160,12 +160,23 @@ void tz_repo_put_out(struct tz_repo *repo, size_t i, const struct tz_error *why)
 int tz_repo_use_probes(struct tz_repo *repo, bool writes, struct tz_error *err) TZ_MUST_CHECK;
 /* Ask store i itself, if the policy cares, and judge. */
 int tz_repo_ask_region(struct tz_repo *repo, size_t i, struct tz_error *err) TZ_MUST_CHECK;
+/* Append where store i is, by its configuration: url, endpoint, region. */
+int tz_repo_address(const struct tz_repo *repo, size_t i, struct tz_buf *ret,
+                    struct tz_error *err) TZ_MUST_CHECK;
+/* open.c: the catalog's numbers of the stores. */
+int tz_repo_number_stores(struct tz_repo *repo, struct tz_error *err) TZ_MUST_CHECK;
 /*
  * apart.c: the configuration cannot tell that two hosts are one, or that a disk is mounted twice.
  * What is put into store i under a random name must not be seen in another one: TZ_INVALID.  Where
  * nothing can be put, or what is put would stay (locks), nothing is found out.
  */
-int tz_repo_check_apart(struct tz_repo *repo, size_t i, struct tz_error *err) TZ_MUST_CHECK;
+int tz_repo_check_apart(struct tz_repo *repo, size_t i, size_t *ret_other,
+                        struct tz_error *err) TZ_MUST_CHECK; /* ret_other: that one; or NULL */
+/* Keep in mind that store i is the other one by a second name: as long as both have the addresses
+ * that they have now, and what it holds counts for nothing. */
+int tz_repo_note_alias(struct tz_repo *repo, size_t i, size_t other,
+                       struct tz_error *err) TZ_MUST_CHECK;
+bool tz_repo_is_alias(struct tz_repo *repo, size_t i, size_t *ret_other);
 /* That error. */
 int tz_repo_one_place(const struct tz_repo *repo, size_t i, size_t k,
                       struct tz_error *err) TZ_MUST_CHECK;

@@ -129,7 +129,7 @@ static const struct tz_config_store *configured(const struct tz_repo *repo, size
     return NULL;
 }
 
-static int number_stores(struct tz_repo *repo, struct tz_error *err)
+int tz_repo_number_stores(struct tz_repo *repo, struct tz_error *err)
 {
     for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++) {
         const struct tz_config_store *found = configured(repo, i);
@@ -158,7 +158,7 @@ static int open_catalog(struct tz_repo *repo, struct tz_error *err)
             tz_catalog_open(&repo->catalog, repo->config->state, repo->descriptor.repo_id, err))
             return -1;
     }
-    return number_stores(repo, err);
+    return tz_repo_number_stores(repo, err);
 }
 
 /* Without a store nobody can say whose the repository is but the catalog. */
@@ -175,7 +175,7 @@ static int open_offline(struct tz_repo *repo, const struct tz_error *why, struct
                        state);
     }
     if (tz_catalog_open(&repo->catalog, state, repo->descriptor.repo_id, err) ||
-        number_stores(repo, err))
+        tz_repo_number_stores(repo, err))
         return tz_while(err, "%s", why->message);
     repo->offline = true;
     repo->away = *why;

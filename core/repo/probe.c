@@ -13,6 +13,11 @@ static const char *setting(const struct tz_config_store *store, const char *key)
     return value ? value : "";
 }
 
+static const struct tz_config_store *config_of(const struct tz_repo *repo, size_t i)
+{
+    return tz_config_find_store(repo->config, tz_mirror_name(repo->mirror, i));
+}
+
 /* A probe of another place says nothing of this one. */
 static int address_of(const struct tz_config_store *store, struct tz_buf *ret, struct tz_error *err)
 {
@@ -20,9 +25,11 @@ static int address_of(const struct tz_config_store *store, struct tz_buf *ret, s
                          setting(store, "region"));
 }
 
-static const struct tz_config_store *config_of(const struct tz_repo *repo, size_t i)
+int tz_repo_address(const struct tz_repo *repo, size_t i, struct tz_buf *ret, struct tz_error *err)
 {
-    return tz_config_find_store(repo->config, tz_mirror_name(repo->mirror, i));
+    const struct tz_config_store *store = config_of(repo, i);
+
+    return store ? address_of(store, ret, err) : 0;
 }
 
 static void key_of(char key[KEY_MAX], const struct tz_config_store *store)
@@ -115,38 +122,67 @@ int tz_repo_probe(const struct tz_config *config, struct tz_store *store, struct
     return tz_store_probe(store, &options, ret, err);
 }
 
+static bool all_usable(const struct tz_repo *repo)
+{
+    for (size_t i = 0; i < tz_mirror_count(repo->mirror); i++)
+        if (!tz_mirror_usable(repo->mirror, i))
+            return false;
+    return true;
+}
+
 /* One that nobody has looked at; the run goes on without what it does not learn. */
 static bool probe_now(struct tz_repo *repo, size_t i, struct tz_probe *ret)
 {
     const struct tz_probe_options options = {.name = TZ_NAME_DESCRIPTOR};
     struct tz_error why = {0};
 
-    if (!tz_store_probe(tz_mirror_store(repo->mirror, i), &options, ret, &why) &&
-        !tz_repo_set_probe(repo, i, ret, &why))
+    if (!tz_store_probe(tz_mirror_store(repo->mirror, i), &options, ret, &why))
         return true;
     tz_debug("%s", why.message);
     return false;
+}
+
+/* What was found out now; but a second name of another store is none, and that is not known before
+ * all of them could be looked at. */
+static int keep_probe(struct tz_repo *repo, size_t i, const struct tz_probe *probe,
+                      struct tz_error *err)
+{
+    struct tz_error why = {0};
+    size_t other = i;
+
+    if (tz_repo_check_apart(repo, i, &other, err)) {
+        if (other != i && tz_repo_note_alias(repo, i, other, &why))
+            tz_debug("%s", why.message);
+        return -1;
+    }
+    if (all_usable(repo) && tz_repo_set_probe(repo, i, probe, &why))
+        tz_debug("%s", why.message);
+    return 0;
 }
 
 static int use_store(struct tz_repo *repo, size_t i, bool writes, struct tz_error *err)
 {
     struct tz_store *store = tz_mirror_store(repo->mirror, i);
     struct tz_probe probe;
+    size_t other = 0;
 
     if (tz_store_features(store) & TZ_STORE_LOCAL)
         return 0;
+    if (repo->catalog && tz_repo_is_alias(repo, i, &other) && tz_mirror_usable(repo->mirror, other))
+        return tz_repo_one_place(repo, other, i, err);
     bool known = repo->catalog && tz_repo_get_probe(repo, i, &probe);
-    if (!known && writes && repo->keys)
-        known = probe_now(repo, i, &probe);
-    if (known)
+    bool fresh = !known && writes && repo->keys && probe_now(repo, i, &probe);
+    if (known || fresh)
         tz_store_trust(store, tz_probe_features(&probe));
     /* One that others are copied to from here may lie where it must not. */
     if (!writes || (repo->fill && strcmp(repo->fill, tz_store_name(store)) != 0))
         return 0;
-    if (!known)
+    if (!known && !fresh)
         return tz_repo_ask_region(repo, i, err);
-    return tz_repo_check_region(repo->config, config_of(repo, i),
-                                probe.has_region ? probe.region : NULL, err);
+    if (tz_repo_check_region(repo->config, config_of(repo, i),
+                             probe.has_region ? probe.region : NULL, err))
+        return -1;
+    return fresh ? keep_probe(repo, i, &probe, err) : 0;
 }
 
 int tz_repo_use_probes(struct tz_repo *repo, bool writes, struct tz_error *err)

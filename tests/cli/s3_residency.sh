@@ -125,6 +125,26 @@ cp "$work/conf.alias" "$work/conf"
 tz 2 store add west
 stderr_has "stores 'east' and 'west' are one place under two names"
 [ -z "$(s3_keys east alias/probe)" ] || fail "something was left: $(s3_keys east alias/probe)"
+# Nobody says so: what was written once is not counted twice, in this run or in a later one, even if
+# somebody has looked before.
+sed -i 's/min_copies = 1/min_copies = 2/' "$work/conf"
+tz 0 list
+for _ in 1 2; do
+    date >>"$work/src/new"
+    tz 3 backup
+    stderr_has "stores 'east' and 'west' are one place under two names"
+    tz 0 list --json
+    json '.sources[0].generations[0].state == "degraded"'
+done
+[ -z "$(s3_keys east alias/probe)" ] || fail "something was left: $(s3_keys east alias/probe)"
+# A place of its own.
+sed -i "/^\[store west\]/,\$ s|^url = .*|url = s3://$bucket/alone|" "$work/conf"
+tz 0 store add west
+tz 0 backup
+[ ! -s "$work/stderr" ] || fail "it is complained of: $(cat "$work/stderr")"
+tz 0 list --json
+json '.sources[0].generations | all(.state == "complete")'
+rm "$work/src/new"
 
 # Two stores in one bucket.
 configure east east 's/^location = west/location = osaka/'

@@ -41,6 +41,7 @@ west_with 's|^url = .*|url = s3://no-such-bucket-here/west|'
 degraded NoSuchBucket 'make the bucket'
 # Something that is no S3 server, and says so or nods.
 mkdir "$work/www"
+: >"$work/www.log"
 /usr/bin/python3 -u -m http.server --bind 127.0.0.1 --directory "$work/www" 0 >"$work/www.log" 2>&1 &
 proxies+=($!)
 for _ in $(seq 100); do

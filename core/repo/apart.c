@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define KEY_MAX 256
-
 /* At the top, where no folder stays behind. */
 static void random_name(char name[TZ_NAME_TEXT])
 {

@@ -11,21 +11,21 @@ struct tz_early {
     struct tz_catalog_run run;
     struct tz_buf bytes; /* empty: they did not come */
     bool taken;
+    atomic_bool unwanted;
 };
 
 struct tz_early_reads {
     struct tz_mirror *mirror;
     struct tz_pool *pool;
-    atomic_bool unwanted;
     struct tz_early items[TZ_EARLY_RUNS];
     size_t count;
 };
 
 static bool is_unwanted(void *arg)
 {
-    struct tz_early_reads *reads = arg;
+    struct tz_early *early = arg;
 
-    return atomic_load(&reads->unwanted);
+    return atomic_load(&early->unwanted);
 }
 
 /* Who takes it reads it himself if it does not come. */
@@ -38,7 +38,7 @@ static void read_early(struct tz_job *job, unsigned worker)
                                               .len = early->run.len,
                                               .unwanted = is_unwanted,
                                               .once = true,
-                                              .arg = early->reads};
+                                              .arg = early};
     struct tz_error ignored = {0};
 
     (void)worker;
@@ -59,8 +59,10 @@ void tz_early_plan(struct tz_repo *repo, const uint8_t generation[TZ_HASH_SIZE])
     struct tz_early_reads *reads = calloc(1, sizeof(*reads));
     if (!reads)
         return;
-    for (size_t i = 0; i < count; i++)
-        reads->items[i] = (struct tz_early){.reads = reads, .run = runs[i]};
+    for (size_t i = 0; i < count; i++) {
+        reads->items[i].reads = reads;
+        reads->items[i].run = runs[i];
+    }
     reads->count = count;
     repo->early = reads;
 }
@@ -114,16 +116,25 @@ void tz_early_get(struct tz_early *early, struct tz_buf *ret)
     early->bytes = (struct tz_buf){0};
 }
 
+/* Those that nobody took are broken off. */
+static void break_off(struct tz_early_reads *reads)
+{
+    for (size_t i = 0; i < reads->count; i++)
+        if (!reads->items[i].taken)
+            atomic_store(&reads->items[i].unwanted, true);
+}
+
 size_t tz_repo_drop_early(struct tz_repo *repo)
 {
     size_t dropped = 0;
 
+    if (repo->early)
+        break_off(repo->early);
     for (size_t i = 0; repo->early && i < repo->early->count; i++) {
         struct tz_early *early = &repo->early->items[i];
+        TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
         if (early->taken)
             continue;
-        TZ_SCOPED(tz_scoped_buf) struct tz_buf bytes = {0};
-        atomic_store(&early->reads->unwanted, true);
         early->taken = true;
         tz_early_get(early, &bytes);
         dropped++;
@@ -135,7 +146,7 @@ void tz_early_free(struct tz_early_reads *reads)
 {
     if (!reads)
         return;
-    atomic_store(&reads->unwanted, true);
+    break_off(reads);
     tz_pool_free(reads->pool);
     for (size_t i = 0; i < reads->count; i++)
         tz_buf_clear(&reads->items[i].bytes);

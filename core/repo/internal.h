@@ -8,6 +8,7 @@
 
 #define DESCRIPTOR_MAX 4096
 #define SLOT_MAX       65536
+#define KEY_MAX        256 /* of a value in the catalog */
 
 /* One object of a listing. */
 struct tz_listed {

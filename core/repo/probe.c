@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define KEY_MAX 256
-
 static const char *setting(const struct tz_config_store *store, const char *key)
 {
     const char *value = tz_config_pair_value(store->more, store->more_count, NULL, key, 0);

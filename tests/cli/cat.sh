@@ -42,12 +42,12 @@ code=0
 
 # Damage in one store is passed over, and told; in both it is damage.
 for pack in "$work"/east/packs/*/*; do
-    printf 'X' | dd of="$pack" bs=1 seek=3000 conv=notrunc status=none
+    printf 'XXXXXXXX' | dd of="$pack" bs=1 seek=3000 conv=notrunc status=none
 done
 tz 0 cat wiki docs/big.bin
 cmp "$work/src/docs/big.bin" "$work/stdout" || fail "content from the other store"
 stderr_has "came from another"
 for pack in "$work"/west/packs/*/*; do
-    printf 'X' | dd of="$pack" bs=1 seek=3000 conv=notrunc status=none
+    printf 'XXXXXXXX' | dd of="$pack" bs=1 seek=3000 conv=notrunc status=none
 done
 tz 4 cat wiki docs/big.bin

@@ -39,7 +39,7 @@ tz 0 verify --level content
 # Every pack of a store has a flipped bit.
 find "$work/west/packs" -type f | while read -r file; do
     chmod u+w "$file"
-    printf 'X' | dd of="$file" bs=1 seek=300 conv=notrunc status=none
+    printf 'XXXXXXXX' | dd of="$file" bs=1 seek=300 conv=notrunc status=none
 done
 tz 4 verify --level content
 stdout_has "damage was found"

@@ -229,7 +229,7 @@ tz 1 run --all
 tz 0 sync
 find "$work/west/packs" -type f | head -1 | while read -r pack; do
     chmod u+w "$pack"
-    printf x | dd of="$pack" bs=1 seek=300 conv=notrunc status=none
+    printf 'XXXXXXXX' | dd of="$pack" bs=1 seek=300 conv=notrunc status=none
 done
 printf '[run]\nverify_within = 1s\n' >>"$work/conf"
 : >"$work/good"

@@ -137,7 +137,7 @@ cmp "$work/disk.img" "$work/out/device" || fail "the image"
 # Damage in one store comes from the other; in both it is told.
 rm -rf "$work/state"
 for pack in "$work"/east/packs/*/*; do
-    printf 'X' | dd of="$pack" bs=1 seek=3000 conv=notrunc status=none
+    printf 'XXXXXXXX' | dd of="$pack" bs=1 seek=3000 conv=notrunc status=none
 done
 # The store that answers sooner is read first, and that may be the good one.
 for _ in 1 2 3 4 5; do

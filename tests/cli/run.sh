@@ -102,7 +102,7 @@ tz 0 status
 # Damage is found by the share that is verified, and healed.
 find "$work/west/packs" -type f | while read -r pack; do
     chmod u+w "$pack"
-    printf x | dd of="$pack" bs=1 seek=300 conv=notrunc status=none
+    printf 'XXXXXXXX' | dd of="$pack" bs=1 seek=300 conv=notrunc status=none
 done
 configure '[run]' 'verify_within = 1s'
 sleep 1

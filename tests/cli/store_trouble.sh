@@ -49,7 +49,7 @@ tz 0 verify
 # A flipped bit in every pack of one store: restores heal it by the other, verify --heal for good.
 find "$work/west/packs" -type f | while read -r pack; do
     chmod u+w "$pack"
-    printf 'X' | dd of="$pack" bs=1 seek=200 conv=notrunc status=none
+    printf 'XXXXXXXX' | dd of="$pack" bs=1 seek=200 conv=notrunc status=none
 done
 rm -rf "$work/out"
 tz 0 restore wiki --target "$work/out" --verify

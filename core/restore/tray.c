@@ -1,5 +1,7 @@
 #include "engine.h"
 
+_Static_assert(TZ_EARLY_RUNS <= TRAYS, "what comes early is on trays");
+
 /* The memory is touched when it is used. */
 int tz_restore_make_trays(struct restore *restore, size_t count, struct tz_error *err)
 {

@@ -117,7 +117,7 @@ bool tz_repo_take_likely(struct tz_repo *repo, const uint8_t pack[TZ_HASH_SIZE],
  * far as the catalog can tell.  Main thread; each is given out once, and must be got before the
  * repository is freed.  NULL: this one is not among them.
  */
-#define TZ_EARLY_RUNS 16
+#define TZ_EARLY_RUNS 24
 struct tz_early;
 /* How many nobody has taken yet. */
 size_t tz_repo_early_count(const struct tz_repo *repo);

@@ -68,10 +68,11 @@ tz 0 init
 tz 0 backup
 configure east far 'sse = aws:kms' 'sse_kms_key_id = tozai-key'
 echo more >>"$work/src/more"
-tz 0 backup
+tz 0 backup --json
+id=$(value '.generations[0].id')
 tz 0 doctor --json
 encryption ok 'the server encrypts'
-head=$(s3_keys west west/generations/ | grep -v seal | sort | tail -1)
+head=$(s3_keys west west/generations/ | grep -- "-$id\$")
 [ "$(kind_of "$head")" = aws:kms ] || fail 'the new generation is not encrypted by the server'
 tz 0 verify --level content
 

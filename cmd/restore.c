@@ -218,7 +218,7 @@ static void note_warning(void *arg, const char *path, size_t path_len, const str
 /* Nothing stands there that might be what is wanted. */
 static bool is_fresh(const char *target)
 {
-    DIR *dir = opendir(target);
+    TZ_SCOPED(tz_scoped_dir) DIR *dir = opendir(target);
     const struct dirent *item;
     bool any = false;
 
@@ -226,7 +226,6 @@ static bool is_fresh(const char *target)
         return errno == ENOENT;
     while (!any && (item = readdir(dir)))
         any = strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0;
-    (void)closedir(dir);
     return !any;
 }
 

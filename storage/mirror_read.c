@@ -221,6 +221,11 @@ static void note_failure(struct reading *reading, size_t i, bool out, const stru
         reading->failed |= 1U << i;
 }
 
+static int fail_unwanted(const struct tz_mirror_request *request, struct tz_error *err)
+{
+    return tz_fail(err, TZ_INTERRUPTED, "get '%s': nobody wants it any more", request->name);
+}
+
 /* No other store could help. */
 static bool is_ours(enum tz_error_kind kind)
 {
@@ -244,13 +249,14 @@ static int read_round(struct reading *reading, bool first, size_t *ret_store, st
             reading->request->once || (first && n + 1 < count && sorted[n + 1].rank < AVOIDED);
         struct tz_error why = {0};
         if (is_unwanted(reading->request))
-            return tz_fail(err, TZ_INTERRUPTED, "get '%s': nobody wants it any more",
-                           reading->request->name);
+            return fail_unwanted(reading->request, err);
         if (!read_once(reading, i, hasty, &why)) {
             *ret_store = i;
             return 0;
         }
         note_failure(reading, i, sorted[n].rank == OUT, &why);
+        if (is_unwanted(reading->request))
+            return fail_unwanted(reading->request, err);
         if (is_ours(why.kind)) {
             *err = why;
             return -1;

@@ -235,6 +235,14 @@ static void what_nobody_wants_any_more_is_asked_of_no_other_store(void **state)
     assert_int_equal(out.len, 0);
     assert_int_equal(faulty_store_count(fixture.faulty[EAST]), 1);
     assert_int_equal(faulty_store_count(fixture.faulty[WEST]), 0);
+
+    /* Not even when there is no other one left. */
+    left = 4;
+    plan_gets(&fixture, EAST, 1, FAULTY_FOR_GOOD, FAULTY_BEFORE, TZ_NOT_FOUND);
+    plan_gets(&fixture, WEST, 1, FAULTY_FOR_GOOD, FAULTY_BEFORE, TZ_NOT_FOUND);
+    assert_int_equal(tz_mirror_read(fixture.mirror, &request, &out, NULL, NULL, &err), -1);
+    assert_int_equal(err.kind, TZ_INTERRUPTED);
+    assert_int_equal(faulty_store_count(fixture.faulty[WEST]), 1);
     fixture_close(&fixture);
 }
 
